@@ -1,0 +1,175 @@
+"""Value types: what is known of a scan, and what crosses a process boundary. All frozen, all plain.
+
+Paths are `str` decoded by the filesystem encoding with surrogate escapes, so that any name a disk can hold survives.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a job stands in the ledger, in the order of operations."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    RENDERED = "rendered"
+    PUBLISHED = "published"
+    DONE = "done"
+    SKIPPED = "skipped"
+    QUARANTINED = "quarantined"
+
+
+class Originals(StrEnum):
+    """What becomes of the original once its result is published."""
+
+    KEEP = "keep"
+    ARCHIVE = "archive"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Which file was read, without reading it again: a changed file differs in at least one of these."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> Fingerprint:
+        return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One file in an inbox at one moment. `path` is relative to the inbox of the folder named `folder`."""
+
+    folder: str
+    path: str
+    fingerprint: Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class RenderSettings:
+    """The settings that change how a result looks; part of the recipe."""
+
+    jpeg_quality: int = 92
+
+
+# --- requests to a worker ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRequest:
+    """Read `path` (relative to `root`) once, without decoding: digest, format, size, completeness."""
+
+    ticket: int
+    root: str
+    path: str
+    max_megapixels: float
+
+
+@dataclass(frozen=True, slots=True)
+class RenderRequest:
+    """Colour `path` (relative to `root`) and write the result as a new file `spool` (an absolute path)."""
+
+    ticket: int
+    root: str
+    path: str
+    fingerprint: Fingerprint
+    spool: str
+    max_megapixels: float
+    settings: RenderSettings = field(default_factory=RenderSettings)
+
+
+Request = ProbeRequest | RenderRequest
+
+
+# --- answers of a worker ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a probe found. `digest` is the sha256 of the whole file in hex; `bits` is bits per sample.
+
+    `zero_tail`: the file ends in a long run of zero bytes, as files do whose size was set before their content.
+    """
+
+    fingerprint: Fingerprint
+    digest: str
+    format: str  # "jpeg", "png" or "tiff"
+    extension: str  # the one a result of this format takes where the name has none that fits, with its dot
+    pages: int
+    width: int
+    height: int
+    bands: int
+    bits: int
+    zero_tail: bool = False
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height * self.pages
+
+
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """The file is not whole yet (`reason`, one sentence); it may still be growing."""
+
+    fingerprint: Fingerprint
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """A result in the spool, synced to disk. `seconds` maps stage names to wall seconds."""
+
+    digest: str
+    size: int
+    device: int
+    inode: int
+    width: int
+    height: int
+    peak_bytes: int
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a request came to nothing: a stable `kind`, one sentence for a person, whether waiting may help."""
+
+    kind: str
+    message: str
+    retryable: bool
+
+
+Answer = Facts | Incomplete | Rendering | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row of the ledger, as the service needs it."""
+
+    id: int
+    scan: Scan
+    state: State
+    facts: Facts
+    recipe: str
+    output: str  # the reserved name, relative to the outbox
+    worker_deaths: int = 0
+    daemon_deaths: int = 0
+    failures: int = 0
+    attempt: int = 0
+    spool: str | None = None
+    result: Rendering | None = None
+
+
+def printable(name: str) -> str:
+    """`name` fit for logs, terminals and notes: control characters and undecodable bytes are escaped."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for character in name
+    )
