@@ -60,6 +60,18 @@ class RenderSettings:
     jpeg_quality: int = 92
 
 
+DEFAULT_NET = "colorwatch.net:load"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSetup:
+    """What a worker is told first. `net` names a function of a model's path that returns the predict function."""
+
+    parent: int  # the pid that must stay alive for the worker to stay
+    model: str
+    net: str = DEFAULT_NET
+
+
 # --- requests to a worker ---------------------------------------------------------------------------------
 
 
@@ -70,7 +82,7 @@ class ProbeRequest:
     ticket: int
     root: str
     path: str
-    max_megapixels: float
+    max_megapixels: float = 0.0  # 0: no limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +94,7 @@ class RenderRequest:
     path: str
     fingerprint: Fingerprint
     spool: str
-    max_megapixels: float
+    max_megapixels: float = 0.0
     settings: RenderSettings = field(default_factory=RenderSettings)
 
 
@@ -146,6 +158,13 @@ class Failure:
     retryable: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The worker has loaded its net and takes requests."""
+
+    pid: int
+
+
 Answer = Facts | Incomplete | Rendering | Failure
 
 
@@ -156,11 +175,12 @@ class Job:
     id: int
     scan: Scan
     state: State
-    facts: Facts
+    facts: Facts | None  # None for a file that ended before it was queued
     recipe: str
-    output: str  # the reserved name, relative to the outbox
+    output: str | None  # the reserved name, relative to the outbox
     worker_deaths: int = 0
     daemon_deaths: int = 0
+    blamed: int = 0  # deaths of the daemon while this scan ran alone, after another one had succeeded
     failures: int = 0
     attempt: int = 0
     spool: str | None = None

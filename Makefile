@@ -1,0 +1,70 @@
+# Everything happens in .venv beside this file; nothing is installed elsewhere. `make help` lists the targets.
+.SUFFIXES:
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+# The newest Python that can make a virtual environment; another one by `make setup PYTHON=/path/to/python3`.
+PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3; do \
+	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; \
+	done)
+# More arguments for pytest, as in `make test TESTS=tests/unit`.
+TESTS ?=
+
+# A virtual environment holds its own place and its Python's: one that was moved, or whose Python is gone, is remade.
+ifneq ($(shell test -x $(BIN)/python && cat .venv/.place 2>/dev/null),$(CURDIR))
+$(shell rm -f .venv/.ready .venv/.ready-dev)
+endif
+
+.PHONY: help run test setup setup-dev lint bench clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+run: .venv/.ready ## try it: colour the sample scans, then go on watching ./inbox; Ctrl-C ends it
+	@$(BIN)/python tools/make_run.py
+
+test: .venv/.ready-dev ## run all tests
+	$(BIN)/python -m pytest $(TESTS)
+
+setup: .venv/.ready ## only make .venv, with .venv/bin/colorwatch in it
+	@echo "$(BIN)/colorwatch is ready"
+
+setup-dev: .venv/.ready-dev ## the same, with what tests and linters need
+	@echo "$(BIN) is ready for tests and linters"
+
+lint: .venv/.ready-dev ## ruff and mypy
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+
+bench: .venv/.ready-dev ## time and memory of one large scan, against the steps of the original script
+	$(BIN)/python bench/pipeline.py
+
+clean: ## remove .venv and what builds and tools leave; inbox, outbox, state and config.yaml stay
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# `.making` stands while pip works: where it is still there, the last attempt was cut off, and .venv starts afresh.
+.venv/.ready: pyproject.toml
+	@$(MAKE) --no-print-directory -s venv EXTRAS= && touch $@
+
+.venv/.ready-dev: pyproject.toml
+	@$(MAKE) --no-print-directory -s venv EXTRAS='[dev]' && touch .venv/.ready $@
+
+.PHONY: venv
+venv:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "colorwatch needs Python 3.11 or newer with its venv module, and found none." >&2; \
+		echo "On Debian and Ubuntu:  sudo apt install python3 python3-venv" >&2; \
+		echo "Another Python:        make setup PYTHON=/path/to/python3" >&2; \
+		exit 1; \
+	fi
+	@if [ -e .venv/.making ] || [ "$$(cat .venv/.place 2>/dev/null || echo '$(CURDIR)')" != '$(CURDIR)' ] \
+	|| ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+		echo "Making .venv with $(PYTHON) (the first time this fetches about 80 MB)"; \
+		rm -rf .venv && mkdir .venv && touch .venv/.making && "$(PYTHON)" -m venv .venv; \
+	fi
+	@touch .venv/.making
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(EXTRAS)'
+	@printf '%s\n' '$(CURDIR)' >.venv/.place
+	@rm .venv/.making

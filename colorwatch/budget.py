@@ -1,0 +1,79 @@
+"""Memory and cores: what a job will need, known from its header, and what may run beside what."""
+
+from __future__ import annotations
+
+import os
+
+from colorwatch.scan import Facts
+
+MIB = 1024 * 1024
+
+# Resident memory of a worker between scans: interpreter, OpenCV, libvips and the embedded net.
+WORKER_BYTES = 150 * MIB
+# A scan held while it is coloured: the decoded picture (1 byte a pixel for grey, 3 for colour), the result
+# (3), and what the codecs hold of a picture that cannot be read in strips (progressive JPEG, interlaced PNG: 3 more).
+BYTES_PER_PIXEL_GREY = 7
+BYTES_PER_PIXEL_COLOUR = 9
+SCAN_BYTES = 40 * MIB  # strips, tables and encoder state, whatever the size
+
+CGROUP = "/sys/fs/cgroup"
+
+
+def cost(facts: Facts) -> int:
+    """Bytes that rendering needs beyond an idle worker: an upper bound from the header."""
+    per_pixel = BYTES_PER_PIXEL_GREY if facts.bands <= 2 else BYTES_PER_PIXEL_COLOUR
+    return SCAN_BYTES + facts.width * facts.height * per_pixel * max(1, facts.bits // 8)
+
+
+def usable_cores() -> int:
+    """Cores this process may use: affinity mask, cut by the cgroup's CPU quota."""
+    cores = len(os.sched_getaffinity(0))
+    quota = _cgroup_value("cpu.max").split()
+    if len(quota) == 2 and quota[0].isdigit() and int(quota[1]) > 0:
+        cores = min(cores, max(1, int(quota[0]) // int(quota[1])))
+    return cores
+
+
+def usable_memory() -> int:
+    """Bytes that may be used: what the machine has available now, cut by the cgroup's limits."""
+    available = 1024 * MIB
+    with open("/proc/meminfo", encoding="ascii") as meminfo:
+        for line in meminfo:
+            if line.startswith("MemAvailable:"):
+                available = int(line.split()[1]) * 1024
+    for name in ("memory.max", "memory.high"):
+        limit = _cgroup_value(name)
+        if limit.isdigit():
+            available = min(available, int(limit))
+    return available
+
+
+def auto_workers(cores: int, memory: int) -> int:
+    """One worker a core, as long as half of the memory holds them, each with a 12-megapixel colour scan."""
+    each = WORKER_BYTES + SCAN_BYTES + 12_000_000 * BYTES_PER_PIXEL_COLOUR
+    return max(1, min(cores, memory // 2 // each))
+
+
+def auto_budget(memory: int, workers: int) -> int:
+    """Bytes for scans being rendered: three quarters of the memory, less the idle workers."""
+    return max(SCAN_BYTES, memory * 3 // 4 - workers * WORKER_BYTES)
+
+
+def _cgroup_value(name: str) -> str:
+    """The process's cgroup-v2 setting `name`, walking up to the root; an empty text where there is none."""
+    try:
+        with open("/proc/self/cgroup", encoding="utf-8") as file:
+            path = next((line[3:].strip() for line in file if line.startswith("0::")), "/")
+    except OSError:
+        return ""
+    while True:
+        try:
+            with open(f"{CGROUP}{path.rstrip('/')}/{name}", encoding="ascii") as file:
+                value = file.read().strip()
+            if not value.startswith("max"):
+                return value
+        except OSError:
+            pass
+        if path in ("", "/"):
+            return ""
+        path = os.path.dirname(path)

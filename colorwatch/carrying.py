@@ -1,0 +1,230 @@
+"""What a scan carries beside its pixels: EXIF, XMP, IPTC, resolution, comments; taken over byte for byte.
+
+libvips would parse EXIF and write it anew, losing what it does not know. So a result is saved with its ICC profile
+alone, and these bytes are put in: JPEG segments and PNG chunks while the file is written, TIFF tags afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from colorwatch.tifftags import Carried, read_carried
+
+MAX_SEGMENTS = 4096
+MAX_BYTES = 32 << 20  # of all that is carried; real scans have under a megabyte
+MAX_HEAD = 32 << 20  # bytes of a result before its pixels; a profile is the largest part
+
+_PNG_CHUNKS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME", b"pHYs")
+_PNG_DROPPED = (b"pHYs", b"eXIf", b"tEXt", b"iTXt", b"zTXt", b"tIME", b"bKGD")
+_EXIF = b"Exif\0\0"
+_XMP = (b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0")
+_PHOTOSHOP = b"Photoshop 3.0\0"
+
+
+@dataclass(slots=True)
+class Luggage:
+    """What is to be carried: `head` goes into a JPEG or a PNG before the pixels, `tags` into a TIFF."""
+
+    head: bytes = b""
+    tags: Carried = field(default_factory=Carried)
+    orientation: int = 1  # EXIF's, 1..8
+
+
+def pack(format: str, descriptor: int, size: int) -> Luggage:
+    """Gather from the scan behind `descriptor` what its result is to carry. What is damaged is left behind."""
+    if format == "tiff":
+        tags = read_carried(descriptor, size)
+        return Luggage(tags=tags, orientation=_tag_orientation(tags))
+    reader = _jpeg_segments if format == "jpeg" else _png_chunks
+    try:
+        return reader(descriptor, size)
+    except (OSError, struct.error):
+        return Luggage()
+
+
+def _tag_orientation(tags: Carried) -> int:
+    kind, count, content = tags.tags.get(274, (0, 0, b""))
+    return _valid_orientation(int.from_bytes(content, "little") if kind == 3 and count == 1 else 1)
+
+
+def _valid_orientation(value: int) -> int:
+    return value if 1 <= value <= 8 else 1
+
+
+# --- JPEG --------------------------------------------------------------------------------------------------
+
+
+def _jpeg_segments(descriptor: int, size: int) -> Luggage:
+    found = Luggage()
+    at = 2
+    parts: list[bytes] = []
+    for _ in range(MAX_SEGMENTS):
+        head = os.pread(descriptor, 4, at)
+        if len(head) < 4 or head[0] != 0xFF or head[1] == 0xDA:
+            break
+        if head[1] == 0xFF:
+            at += 1
+            continue
+        length = int.from_bytes(head[2:], "big")
+        if length < 2 or at + 2 + length > size:
+            break
+        if head[1] in (0xE0, 0xE1, 0xED, 0xFE):
+            body = os.pread(descriptor, length - 2, at + 4)
+            kept = _jpeg_segment(head[1], body, found)
+            if kept and sum(map(len, parts)) + len(kept) <= MAX_BYTES:
+                parts.append(struct.pack(">BBH", 0xFF, head[1], len(kept) + 2) + kept)
+        at += 2 + length
+    found.head = b"".join(parts)
+    return found
+
+
+def _jpeg_segment(code: int, body: bytes, found: Luggage) -> bytes:
+    """What of a segment is carried. Adobe's (APP14) never is: it would tell readers that the colours are RGB."""
+    if code == 0xE0:
+        # Version, unit and density; a thumbnail behind them would be the grey one.
+        return body[:12] + b"\0\0" if body.startswith(b"JFIF\0") and len(body) >= 12 else b""
+    if code == 0xE1 and body.startswith(_EXIF):
+        exif = bytearray(body)
+        found.orientation = _tidy_exif(exif, len(_EXIF))
+        return bytes(exif)
+    if code == 0xED:
+        return _without_thumbnails(body) if body.startswith(_PHOTOSHOP) else b""
+    return body if code == 0xFE or body.startswith(_XMP) else b""
+
+
+def _tidy_exif(exif: bytearray, start: int) -> int:
+    """Cut the thumbnail (it shows the grey scan) out of an EXIF block in place; return its orientation.
+
+    Nothing is moved, because makers' notes hold offsets of their own.
+    """
+    tiff = memoryview(exif)[start:]
+    order = {b"II": "<", b"MM": ">"}.get(bytes(tiff[:2]))
+    if order is None or len(tiff) < 8:
+        return 1
+    try:
+        first = struct.unpack_from(order + "I", tiff, 4)[0]
+        count = struct.unpack_from(order + "H", tiff, first)[0]
+        orientation = 1
+        for at in range(first + 2, first + 2 + 12 * count, 12):
+            tag, kind, _, value = struct.unpack_from(order + "HHIH", tiff, at)
+            if tag == 274 and kind == 3:
+                orientation = value
+        link = first + 2 + 12 * count
+        second = struct.unpack_from(order + "I", tiff, link)[0]
+        if second:
+            struct.pack_into(order + "I", tiff, link, 0)
+            _blank_thumbnail(tiff, order, second)
+    except struct.error:
+        return 1
+    return _valid_orientation(orientation)
+
+
+def _blank_thumbnail(tiff: memoryview, order: str, at: int) -> None:
+    count = struct.unpack_from(order + "H", tiff, at)[0]
+    values: dict[int, int] = {}
+    for entry in range(at + 2, at + 2 + 12 * count, 12):
+        tag, _, _, value = struct.unpack_from(order + "HHII", tiff, entry)
+        values[tag] = value
+    # JPEGInterchangeFormat and its length.
+    offset, length = values.get(513, 0), values.get(514, 0)
+    # Only bytes that begin as a JPEG and lie behind the directory: a wrong offset must not blank something else.
+    if offset > at and offset + length <= len(tiff) and bytes(tiff[offset : offset + 2]) == b"\xff\xd8":
+        tiff[offset : offset + length] = bytes(length)
+
+
+def _without_thumbnails(body: bytes) -> bytes:
+    """Photoshop's resources without the two kinds of thumbnail (1033, 1036); the IPTC record stays."""
+    kept, at = [_PHOTOSHOP], len(_PHOTOSHOP)
+    while body[at : at + 4] == b"8BIM" and at + 12 <= len(body):
+        resource = int.from_bytes(body[at + 4 : at + 6], "big")
+        name = (body[at + 6] + 2) & ~1
+        length = int.from_bytes(body[at + 6 + name : at + 10 + name], "big")
+        end = at + 10 + name + ((length + 1) & ~1)
+        if resource not in (1033, 1036):
+            kept.append(body[at:end])
+        at = end
+    return b"".join(kept) if len(kept) > 1 else b""
+
+
+# --- PNG ---------------------------------------------------------------------------------------------------
+
+
+def _png_chunks(descriptor: int, size: int) -> Luggage:
+    found = Luggage()
+    parts: list[bytes] = []
+    at = total = 8
+    for _ in range(1_000_000):
+        head = os.pread(descriptor, 8, at)
+        if len(head) < 8:
+            break
+        length, kind = int.from_bytes(head[:4], "big"), head[4:]
+        if kind in _PNG_CHUNKS and at + 12 + length <= size and total + length <= MAX_BYTES:
+            chunk = os.pread(descriptor, length, at + 8)
+            if kind == b"eXIf":
+                exif = bytearray(chunk)
+                found.orientation = _tidy_exif(exif, 0)
+                chunk = bytes(exif)
+            parts.append(_png_chunk(kind, chunk))
+            total += length
+        at += 12 + length
+    found.head = b"".join(parts)
+    return found
+
+
+def _png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+# --- putting it in -----------------------------------------------------------------------------------------
+
+
+class HeadSplicer:
+    """Stands between an encoder and a file: puts `head` into a JPEG or PNG as it is written, then stands aside."""
+
+    def __init__(self, format: str, head: bytes, write: Callable[[bytes], None]) -> None:
+        self._head = head
+        self._write = write
+        self._split = _split_jpeg if format == "jpeg" else _split_png
+        self._waiting: bytearray | None = bytearray()
+
+    def write(self, content: bytes) -> None:
+        if self._waiting is None:
+            self._write(content)
+            return
+        self._waiting += content
+        parts = self._split(bytes(self._waiting))
+        if parts is not None or len(self._waiting) > MAX_HEAD:
+            before, after = parts or (b"", bytes(self._waiting))
+            self._waiting = None
+            self._write(before + (self._head if before else b"") + after)
+
+    def finish(self) -> None:
+        """Write what still waits: an encoder that failed early leaves a head that was never whole."""
+        if self._waiting:
+            self._write(bytes(self._waiting))
+        self._waiting = None
+
+
+def _split_jpeg(start: bytes) -> tuple[bytes, bytes] | None:
+    """The start marker, and what follows the encoder's own JFIF segment; None while too little is there."""
+    if len(start) < 20:
+        return None
+    after = start[20:] if start[2:11] == b"\xff\xe0\0\x10JFIF\0" else start[2:]
+    return start[:2], after
+
+
+def _split_png(start: bytes) -> tuple[bytes, bytes] | None:
+    """All chunks before the pixels but those that are carried, and the rest; None while the pixels are not there."""
+    at, kept = 8, [start[:8]]
+    while at + 8 <= len(start):
+        length, kind = int.from_bytes(start[at : at + 4], "big"), start[at + 4 : at + 8]
+        if kind == b"IDAT":
+            return b"".join(kept), start[at:]
+        if kind not in _PNG_DROPPED:
+            kept.append(start[at : at + 12 + length])
+        at += 12 + length
+    return None

@@ -1,0 +1,27 @@
+"""What makes a result what it is, besides the scan: the model, the settings, and how this version renders."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+from colorwatch.scan import RenderSettings
+
+VERSION = 1
+"""Raised whenever the same scan, model and settings would give other pixels or metadata than before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Two results of one scan are the same if their recipes are. `model_digest` is the model's sha256 in hex."""
+
+    model_digest: str
+    settings: RenderSettings
+    version: int = VERSION
+
+    @property
+    def key(self) -> str:
+        """16 hex digits that stand for all fields; the same on every machine and in every run."""
+        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:16]

@@ -1,0 +1,236 @@
+"""The order of operations: after each commit the folder's next step, after each word of the folder the next commit.
+
+Every step may be asked for again: a crash at any point, and then `resume`, goes on where the ledger says.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from colorwatch import messages
+from colorwatch.originals import Fate
+from colorwatch.publishing import next_name, safe_name
+from colorwatch.scan import Facts, Fingerprint, Job, Rendering, Scan, State, printable
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+    from colorwatch.ledger import Ledger
+    from colorwatch.messages import Command, FolderSettings
+
+EXTENSIONS = {
+    "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "png": (".png",),
+    "tiff": (".tif", ".tiff"),
+}
+BACKOFF_SECONDS = (5.0, 300.0)  # first and longest wait after a transient fault, doubling between
+
+ADVICE = {
+    "not-a-picture": "If it should be one, save it again as JPEG, PNG or TIFF.",
+    "unsupported": "Save it as an 8-bit JPEG, PNG or single-page TIFF and drop it again.",
+    "damaged": "Scan or copy it again.",
+    "incomplete": "It was left unfinished for a long time. Scan or copy it again.",
+    "too-large": "Raise limits.max_megapixels or limits.memory_megabytes in the config, or scan at a lower resolution.",
+    "poison": "Each attempt ended the program that works on it. Drop it again to let it be tried once more.",
+    "internal": "This is a fault of colorwatch. Please report it with this file.",
+}
+
+
+def output_names(path: str, facts: Facts) -> Iterator[str]:
+    """Names for the result of `path`, relative to the outbox: its own, then numbered ones."""
+    stem, extension = os.path.splitext(safe_name(path))
+    if extension.lower() not in EXTENSIONS.get(facts.format, ()):
+        extension = facts.extension
+    first = stem + extension
+    yield first
+    number = 2
+    while True:
+        yield next_name(first, number)
+        number += 1
+
+
+def backoff(failures: int) -> float:
+    """Seconds to wait after the `failures`-th transient fault in a row, from 1 on."""
+    first, longest = BACKOFF_SECONDS
+    return min(longest, first * 2.0 ** min(failures - 1, 16))
+
+
+class Steps:
+    """Moves jobs from `rendered` to their end, and the ones that cannot be coloured into quarantine."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        folders: Mapping[str, FolderSettings],
+        send: Callable[[str, Command], None],
+        log: FilteringBoundLogger,
+    ) -> None:
+        """`send(folder, command)` must deliver only after the current batch has committed."""
+        self._ledger = ledger
+        self._folders = folders
+        self._send = send
+        self._log = log
+        self._troubles: dict[int, int] = {}
+        self._again: list[tuple[float, int]] = []  # a heap of (due, job)
+        self._troubled_folders: set[tuple[str, str]] = set()
+        self.ended: dict[State, int] = dict.fromkeys((State.DONE, State.SKIPPED, State.QUARANTINED), 0)
+        self.models: dict[str, str] = {}  # recipe key -> name of the model, for the log
+
+    # --- asking the folder for the next step ------------------------------------------------------------------
+
+    def resume(self, job: Job) -> None:
+        """Asks the job's folder for the step that its state calls for."""
+        scan = job.scan
+        if scan.folder not in self._folders:
+            return
+        if job.state is State.RENDERED and job.result and job.spool and job.output:
+            result = job.result
+            publish = messages.Publish(job.id, job.spool, job.output, result.device, result.inode, result.digest)
+            self._send(scan.folder, publish)
+        elif job.state is State.PUBLISHED:
+            self._send(scan.folder, messages.Dispose(job.id, scan.path, scan.fingerprint))
+        elif job.state is State.QUARANTINED:
+            kind, reason = self._ledger.why(job.id)
+            text = f"{reason[:1].upper()}{reason[1:]}. {ADVICE.get(kind, '')}".strip()
+            title = f"{printable(scan.path)} was not coloured"
+            self._send(scan.folder, messages.Quarantine(job.id, scan.path, scan.fingerprint, title, text))
+
+    def due_again(self, now: float) -> None:
+        """Asks again for the steps that met trouble, when their wait is over."""
+        while self._again and self._again[0][0] <= now:
+            self.resume(self._ledger.job(heapq.heappop(self._again)[1]))
+
+    def next_due(self) -> float | None:
+        return self._again[0][0] if self._again else None
+
+    @property
+    def troubled(self) -> int:
+        """Jobs that wait for a folder's trouble to pass."""
+        return len(self._again)
+
+    # --- what workers said ------------------------------------------------------------------------------------
+
+    def rendered(self, job: Job, spool: str, result: Rendering) -> None:
+        self._ledger.rendered(job.id, spool, result)
+        self.resume(self._ledger.job(job.id))
+
+    def quarantine(self, job: Job, kind: str, reason: str) -> None:
+        """Ends a job that cannot be coloured; its spool file, if any, goes."""
+        self._ledger.quarantine(job.id, kind, reason)
+        self._quarantined(self._ledger.job(job.id), kind, reason)
+
+    def quarantine_scan(self, scan: Scan, kind: str, reason: str) -> None:
+        """The same for a scan that never became a job."""
+        self._quarantined(self._ledger.add_ended(scan, State.QUARANTINED, kind, reason), kind, reason)
+
+    def skip_scan(self, scan: Scan, kind: str, reason: str) -> None:
+        """A file that is left where it lies."""
+        self._ledger.add_ended(scan, State.SKIPPED, kind, reason)
+        self.ended[State.SKIPPED] += 1
+        self._log.info("scan.skipped", folder=scan.folder, file=scan.path, kind=kind, reason=reason)
+
+    def skip(self, job: Job, kind: str, reason: str) -> None:
+        self._ledger.skip(job.id, kind, reason)
+        self.ended[State.SKIPPED] += 1
+        self._log.info("scan.skipped", folder=job.scan.folder, file=job.scan.path, kind=kind, reason=reason)
+
+    def _quarantined(self, job: Job, kind: str, reason: str) -> None:
+        self.ended[State.QUARANTINED] += 1
+        self._log.warning(
+            "job.quarantined", job=job.id, folder=job.scan.folder, file=job.scan.path, kind=kind, reason=reason
+        )
+        self.resume(job)
+
+    # --- what folders said ------------------------------------------------------------------------------------
+
+    def on_published(self, message: messages.Published) -> None:
+        job = self._over(message.folder, message.job_id)
+        if job.state is State.RENDERED:
+            self._ledger.published(job.id)
+            self.resume(self._ledger.job(job.id))
+
+    def on_name_taken(self, message: messages.NameTaken) -> None:
+        job = self._over(message.folder, message.job_id)
+        if job.state is State.RENDERED and job.facts:
+            job = self._ledger.reserve_next(job.id, output_names(job.scan.path, job.facts))
+            self.resume(job)
+
+    def on_spool_lost(self, message: messages.SpoolLost) -> None:
+        job = self._over(message.folder, message.job_id)
+        if job.state is State.RENDERED:
+            self._ledger.release(job.id)
+            self._log.warning("job.spool_lost", job=job.id, folder=job.scan.folder, file=job.scan.path)
+
+    def on_disposed(self, message: messages.Disposed) -> None:
+        job = self._over(message.folder, message.job_id)
+        if job.state is not State.PUBLISHED:
+            return
+        kind, reason = self._ledger.why(job.id)
+        if kind != "duplicate":
+            kind, reason = message.outcome.value, _ORIGINAL.get(message.outcome, "")
+        self._ledger.done(job.id, kind, reason, _whereabouts(message))
+        self.ended[State.DONE] += 1
+        if job.spool:
+            self._send(job.scan.folder, messages.Discard(job.spool))
+        self._log_done(job, message.outcome.value)
+
+    def on_quarantined(self, message: messages.Quarantined) -> None:
+        job = self._over(message.folder, message.job_id)
+        self._ledger.quarantine_moved(job.id, _whereabouts(message))
+
+    def on_trouble(self, message: messages.Trouble, now: float) -> None:
+        """A step failed on the folder's disk: it is asked for again later; said once until one succeeds."""
+        job_id = message.job_id
+        if (message.folder, message.step) not in self._troubled_folders:
+            self._troubled_folders.add((message.folder, message.step))
+            self._log.warning("folder.trouble", folder=message.folder, step=message.step, reason=message.message)
+        if job_id is not None:
+            failures = self._troubles[job_id] = self._troubles.get(job_id, 0) + 1
+            heapq.heappush(self._again, (now + backoff(failures), job_id))
+
+    def _over(self, folder: str, job_id: int) -> Job:
+        """The job of a step that succeeded: whatever troubled it or its folder is over."""
+        self._troubles.pop(job_id, None)
+        self._troubled_folders = {entry for entry in self._troubled_folders if entry[0] != folder}
+        return self._ledger.job(job_id)
+
+    def _log_done(self, job: Job, original: str) -> None:
+        """The one canonical line of a scan."""
+        facts, result = job.facts, job.result
+        if not facts or not result:  # a duplicate, of which only the original was cleared
+            self._log.info("job.duplicate", job=job.id, folder=job.scan.folder, file=job.scan.path, original=original)
+            return
+        self._log.info(
+            "job.done",
+            job=job.id,
+            folder=job.scan.folder,
+            file=job.scan.path,
+            result=job.output,
+            original=original,
+            width=facts.width,
+            height=facts.height,
+            megapixels=round(facts.pixels / 1e6, 2),
+            seconds={stage: round(seconds, 3) for stage, seconds in result.seconds.items()},
+            peak_mb=round(result.peak_bytes / 1e6),
+            attempt=job.attempt,
+            model=self.models.get(job.recipe, ""),
+        )
+
+
+_ORIGINAL = {
+    Fate.CHANGED: "the original was changed after it was read, so it stays where it is",
+    Fate.GONE: "the original was taken away before it could be cleared",
+}
+
+
+def _whereabouts(message: messages.Disposed | messages.Quarantined) -> str | None:
+    """Where a file lies now that lay in the inbox: None in its place, "" nowhere."""
+    return "" if message.outcome in (Fate.DELETED, Fate.GONE) else message.where
+
+
+def same_file(one: Fingerprint, other: Fingerprint) -> bool:
+    """Whether two looks saw the same content, as far as a look can tell: size and time, not the inode."""
+    return (one.size, one.mtime_ns) == (other.size, other.mtime_ns)

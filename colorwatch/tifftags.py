@@ -1,0 +1,293 @@
+"""TIFF directories: read them from untrusted files, and carry a scan's descriptive tags to its result.
+
+TIFF 6.0 (Adobe, 1992), BigTIFF (Aware Systems, 2007), EXIF 2.32 for the EXIF and GPS directories.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+MAX_ENTRIES = 4096  # entries in a directory; real ones have under a hundred
+MAX_DIRECTORIES = 10_000
+MAX_ALL_ENTRIES = 500_000  # of all directories together: they may overlap, so the size of the file bounds nothing
+MAX_CARRIED = 4 << 20  # bytes of one carried value; the largest real ones are makers' notes of some 100 kB
+
+# Bytes of one value, by field type.
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+# Bytes swapped together when the order changes: a rational is two longs.
+_UNITS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+
+EXIF, GPS, INTEROP = 34665, 34853, 40965
+# DocumentName, ImageDescription, Make, Model, Orientation, XResolution, YResolution, PageName, ResolutionUnit,
+# Software, DateTime, Artist, HostComputer, XMP, Copyright, IPTC, Photoshop's resources,
+# and the Windows title, comment, author, keywords and subject.
+CARRIED = frozenset({269, 270, 271, 272, 274, 282, 283, 285, 296, 305, 306, 315, 316, 700, 33432, 33723, 34377})
+CARRIED |= frozenset(range(40091, 40096))
+_SUBDIRECTORIES = {EXIF: frozenset({INTEROP}), GPS: frozenset[int](), INTEROP: frozenset[int]()}
+
+
+class TiffError(Exception):
+    """The file is no whole TIFF; the message is a part of a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One tag: its field type, the number of values, and their bytes in the file's order, or where they stand."""
+
+    tag: int
+    type: int
+    count: int
+    inline: bytes
+
+    @property
+    def size(self) -> int:
+        return _SIZES.get(self.type, 0) * self.count
+
+
+class TiffFile:
+    """A TIFF or BigTIFF behind a descriptor, `size` bytes long. Nothing is trusted, and nothing read beyond `size`."""
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self.descriptor = descriptor
+        self.size = size
+        start = self.read(0, 8)
+        self.order = "<" if start[:2] == b"II" else ">"
+        version = self.unpack("H", start[2:4])[0]
+        if start[:2] not in (b"II", b"MM") or version not in (42, 43):
+            raise TiffError("it does not begin as one")
+        self.big = version == 43
+        self.pointer_at = 8 if self.big else 4
+        self.first = self.unpack("Q", self.read(8, 8))[0] if self.big else self.unpack("I", start[4:])[0]
+
+    def read(self, offset: int, count: int) -> bytes:
+        if offset < 0 or offset + count > self.size:
+            raise TiffError("it breaks off inside a directory")
+        found = os.pread(self.descriptor, count, offset)
+        if len(found) != count:
+            raise TiffError("it grew shorter while it was read")
+        return found
+
+    def unpack(self, code: str, content: bytes) -> tuple[int, ...]:
+        return struct.unpack(self.order + code, content)
+
+    def directories(self) -> Iterator[Directory]:
+        """The chain of directories, first to last. Raises TiffError on a loop, an absurd one, or one cut off."""
+        offset, entries, seen = self.first, 0, set[int]()
+        if not offset:
+            raise TiffError("it has no directory yet")
+        while offset:
+            if offset in seen:
+                raise TiffError("its directories run in a circle")
+            seen.add(offset)
+            directory = self.directory(offset)
+            entries += len(directory.entries)
+            if len(seen) > MAX_DIRECTORIES or entries > MAX_ALL_ENTRIES:
+                raise TiffError("it has more directories than any real one")
+            yield directory
+            offset = directory.next
+
+    def directory(self, offset: int) -> Directory:
+        head, width, code, inline = (8, 20, "HHQ", 8) if self.big else (2, 12, "HHI", 4)
+        count = self.unpack("Q" if self.big else "H", self.read(offset, head))[0]
+        if not 0 < count <= MAX_ENTRIES:
+            raise TiffError("one of its directories is empty or absurdly long")
+        body = self.read(offset + head, count * width + inline)
+        entries: dict[int, Entry] = {}
+        for at in range(0, count * width, width):
+            tag, kind, number = self.unpack(code, body[at : at + width - inline])
+            entries.setdefault(tag, Entry(tag, kind, number, body[at + width - inline : at + width]))
+        following = self.unpack("Q" if self.big else "I", body[count * width :])[0]
+        return Directory(self, offset, entries, following)
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """One directory of a TIFF; `next` is the offset of the one after it, or 0."""
+
+    file: TiffFile
+    offset: int
+    entries: dict[int, Entry]
+    next: int
+
+    def content(self, entry: Entry, most: int) -> bytes:
+        """The bytes of an entry's values, in the file's order. Raises TiffError over `most` bytes or beyond the end."""
+        if entry.size > most:
+            raise TiffError("one of its tags is absurdly long")
+        if entry.size <= len(entry.inline):
+            return entry.inline[: entry.size]
+        offset = self.file.unpack("Q" if self.file.big else "I", entry.inline)[0]
+        return self.file.read(offset, entry.size)
+
+    def numbers(self, tag: int, most: int) -> tuple[int, ...]:
+        """All values of a whole-number tag, or () where it is absent or of another type."""
+        entry = self.entries.get(tag)
+        if entry is None or entry.type not in _CODES:
+            return ()
+        if entry.count > most:
+            raise TiffError("one of its tags is absurdly long")
+        return self.file.unpack(f"{entry.count}{_CODES[entry.type]}", self.content(entry, entry.size))
+
+    def number(self, tag: int, default: int = 0) -> int:
+        """The first value of a whole-number tag."""
+        entry = self.entries.get(tag)
+        if entry is None or entry.type not in _CODES or not entry.count:
+            return default
+        content = entry.inline
+        if entry.size > len(entry.inline):
+            offset = self.file.unpack("Q" if self.file.big else "I", entry.inline)[0]
+            content = self.file.read(offset, _SIZES[entry.type])
+        return self.file.unpack(_CODES[entry.type], content[: _SIZES[entry.type]])[0]
+
+    def extents(self, most: int) -> list[tuple[int, int]]:
+        """Offset and length of every strip and tile. Raises TiffError where there is none, or more than `most`."""
+        offsets = self.numbers(324, most) or self.numbers(273, most)
+        counts = self.numbers(325, most) or self.numbers(279, most)
+        if not offsets:
+            raise TiffError("it does not say where the picture is")
+        # Old writers leave the lengths out; the beginnings are then all that can be checked.
+        return list(zip(offsets, counts or (1,) * len(offsets), strict=False))
+
+
+# --- carrying tags ------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Carried:
+    """Tags with their values in little-endian order, and directories below them by tag."""
+
+    tags: dict[int, tuple[int, int, bytes]] = field(default_factory=dict)
+    below: dict[int, Carried] = field(default_factory=dict)
+
+
+def read_carried(descriptor: int, size: int) -> Carried:
+    """The tags of a scan that describe it. What is damaged is left out: a tag is never worth a scan."""
+    try:
+        file = TiffFile(descriptor, size)
+        return _gather(file.directory(file.first), CARRIED, frozenset({EXIF, GPS}))
+    except (TiffError, OSError):
+        return Carried()
+
+
+def _gather(directory: Directory, wanted: frozenset[int] | None, below: frozenset[int]) -> Carried:
+    found = Carried()
+    swap = directory.file.order == ">"
+    for tag, entry in directory.entries.items():
+        try:
+            if tag in below:
+                offset = directory.number(tag)
+                # One level at a time, by a fixed table: directories that point at each other cannot go round.
+                inner = _gather(directory.file.directory(offset), None, _SUBDIRECTORIES[tag])
+                if inner.tags:
+                    found.below[tag] = inner
+            elif entry.type in _SIZES and entry.count and (wanted is None or tag in wanted):
+                content = directory.content(entry, MAX_CARRIED)
+                if swap:
+                    content = _swapped(content, _UNITS.get(entry.type, 1))
+                found.tags[tag] = (entry.type, entry.count, content)
+        except (TiffError, OSError):
+            continue
+    return found
+
+
+def _swapped(content: bytes, unit: int) -> bytes:
+    if unit == 1:
+        return content
+    return b"".join(content[at : at + unit][::-1] for at in range(0, len(content), unit))
+
+
+def append_carried(descriptor: int, carried: Carried) -> None:
+    """Give the TIFF behind `descriptor` (little-endian, one page, open for reading and writing) the tags in `carried`.
+
+    A new directory is appended and the header pointed at it; a carried tag replaces the one that stands in the file.
+    Raises OSError where the disk fails, TiffError if the file is not one that libvips wrote.
+    """
+    if not carried.tags and not carried.below:
+        return
+    size = os.fstat(descriptor).st_size
+    file = TiffFile(descriptor, size)
+    if file.order != "<":
+        raise TiffError("it is not little-endian")
+    directory = file.directory(file.first)
+    entries = {tag: (e.type, e.count, e.inline, True) for tag, e in directory.entries.items()}
+    writer = _Writer(file.big, size)
+    for tag, inner in carried.below.items():
+        entries[tag] = _pointer(writer, inner)
+    for tag, (kind, count, content) in carried.tags.items():
+        entries[tag] = (kind, count, content, False)
+    first = writer.directory(entries, directory.next)
+    _write_all(descriptor, bytes(writer.content), size)
+    # Last, so that until now the file was the old one.
+    _write_all(descriptor, struct.pack("<Q" if file.big else "<I", first), file.pointer_at)
+
+
+_Plain = tuple[int, int, bytes, bool]
+
+
+def _pointer(writer: _Writer, inner: Carried) -> _Plain:
+    entries: dict[int, _Plain] = {tag: (*value, False) for tag, value in inner.tags.items()}
+    for tag, deeper in inner.below.items():
+        entries[tag] = _pointer(writer, deeper)
+    offset = writer.directory(entries, 0)
+    return (18, 1, struct.pack("<Q", offset), False) if writer.big else (4, 1, struct.pack("<I", offset), False)
+
+
+class _Writer:
+    """Directories and values that are to be appended to a little-endian TIFF at `start`."""
+
+    def __init__(self, big: bool, start: int) -> None:
+        self.big = big
+        self.content = bytearray(b"\0" * (start % 2))
+        self._start = start
+
+    def _put(self, content: bytes) -> int:
+        offset = self._start + len(self.content)
+        self.content += content + b"\0" * (len(content) % 2)
+        if not self.big and offset + len(content) > 0xFFFFFFFF:
+            raise TiffError("it is too large to take more tags")
+        return offset
+
+    def directory(self, entries: dict[int, _Plain], following: int) -> int:
+        """Append a directory and return its offset. An entry is (type, count, bytes, whether they stay as they are)."""
+        room, offset_code = (8, "<Q") if self.big else (4, "<I")
+        body = struct.pack("<Q" if self.big else "<H", len(entries))
+        for tag in sorted(entries):
+            kind, count, content, as_is = entries[tag]
+            if not as_is and len(content) > room:
+                content = struct.pack(offset_code, self._put(content))
+            body += struct.pack("<HHQ" if self.big else "<HHI", tag, kind, count) + content.ljust(room, b"\0")
+        return self._put(body + struct.pack(offset_code, following))
+
+
+def _write_all(descriptor: int, content: bytes, offset: int) -> None:
+    while content:
+        written = os.pwrite(descriptor, content, offset)
+        content, offset = content[written:], offset + written
+
+
+# --- a TIFF that is only a stream ------------------------------------------------------------------------------
+
+
+def uncompressed_head(width: int, height: int, bands: int, rows: int) -> bytes:
+    """Header and directory of a little-endian BigTIFF of 8-bit RGB or RGBA; strips of `rows` rows follow at once."""
+    strips = -(-height // rows)
+    tags = [(256, 4, [width]), (257, 4, [height]), (258, 3, [8] * bands), (259, 3, [1]), (262, 3, [2])]
+    tags += [(273, 16, [0] * strips), (277, 3, [bands]), (278, 4, [rows]), (279, 16, [0] * strips), (284, 3, [1])]
+    if bands == 4:
+        tags.append((338, 3, [2]))
+    beyond_at = 16 + 8 + 20 * len(tags) + 8
+    start = beyond_at + (16 * strips if strips > 1 else 0)
+    row_bytes = width * bands
+    offsets = [start + strip * rows * row_bytes for strip in range(strips)]
+    counts = [min(rows, height - strip * rows) * row_bytes for strip in range(strips)]
+    body, beyond = struct.pack("<Q", len(tags)), b""
+    for tag, kind, given in tags:
+        values = {273: offsets, 279: counts}.get(tag, given)
+        content = struct.pack(f"<{len(values)}{'H' if kind == 3 else 'I' if kind == 4 else 'Q'}", *values)
+        if len(content) > 8:
+            content, beyond = struct.pack("<Q", beyond_at + len(beyond)), beyond + content
+        body += struct.pack("<HHQ", tag, kind, len(values)) + content.ljust(8, b"\0")
+    return struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16) + body + struct.pack("<Q", 0) + beyond

@@ -1,0 +1,105 @@
+"""The child: loads the net once, then answers one request at a time over its socket until that closes.
+
+Run as `python -m colorwatch.worker DESCRIPTOR`. Everything that reads a scan's bytes happens in here; whatever goes
+wrong leaves as a plain `Failure`, and what cannot leave as one (a crash, a hang) costs this process alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from colorwatch.errors import DiskError, ModelError, ScanError, explain_os_error
+from colorwatch.scan import Answer, Failure, ProbeRequest, Ready, RenderRequest, Request, WorkerSetup
+from colorwatch.wire import MAX_BYTES, decode, encode
+
+if TYPE_CHECKING:
+    from colorwatch.colorize import Predict
+
+PR_SET_PDEATHSIG = 1
+
+
+def server(setup: WorkerSetup) -> Callable[[Request], Answer]:
+    """The function that answers requests, its net loaded; raises ModelError where that cannot be."""
+    module, _, name = setup.net.partition(":")
+    predict: Predict = getattr(importlib.import_module(module), name)(setup.model)
+
+    def serve(request: Request) -> Answer:
+        return _guarded(lambda: _answer(request, predict))
+
+    return serve
+
+
+def main(arguments: list[str]) -> int:
+    """Serves until the parent closes the socket or dies."""
+    # The terminal's Ctrl-C reaches the whole group, but only the parent decides when a worker ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with socket.socket(fileno=int(arguments[0])) as channel:
+        setup = decode(channel.recv(MAX_BYTES))
+        if not isinstance(setup, WorkerSetup):
+            return 1
+        _die_with(setup.parent)
+        try:
+            serve = server(setup)
+        except ModelError as error:
+            channel.send(encode(Failure("model", str(error), retryable=False)))
+            return 1
+        channel.send(encode(Ready(os.getpid())))
+        while raw := channel.recv(MAX_BYTES):
+            request = decode(raw)
+            if not isinstance(request, ProbeRequest | RenderRequest):
+                return 1
+            channel.send(encode(serve(request)))
+    return 0
+
+
+def _answer(request: Request, predict: Predict) -> Answer:
+    from colorwatch.colorize import colorize, probe
+
+    if isinstance(request, ProbeRequest):
+        return probe(request.root, request.path, request.max_megapixels)
+    return colorize(
+        request.root,
+        request.path,
+        request.fingerprint,
+        request.spool,
+        request.max_megapixels,
+        request.settings,
+        predict,
+    )
+
+
+def _guarded(work: Callable[[], Answer]) -> Answer:
+    """The answer, or what went wrong as a value: no exception crosses the process boundary."""
+    try:
+        return work()
+    except ScanError as error:
+        return Failure(error.kind, str(error), error.retryable)
+    except MemoryError:
+        return Failure("memory", "there was not enough memory for it", retryable=True)
+    except OSError as error:
+        return Failure(DiskError.kind, explain_os_error(error), retryable=True)
+    except Exception as error:  # noqa: BLE001 - a bug of ours, or of a codec: the scan is kept, the worker lives on
+        return Failure("internal", f"colorwatch itself failed on it ({_one_line(error)})", retryable=False)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
+def _die_with(parent: int) -> None:
+    """Ask the kernel for SIGKILL when the parent dies, so that no orphan ever writes beside a successor."""
+    libc: Any = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before the call above
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,70 @@
+"""Nets that fail on purpose, and one that only gives grey: real functions, loaded by real workers.
+
+`load(model)` takes the model's path and returns the predict function: lightness (224, 224) to ab (56, 56, 2).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+def grey_net(model: str) -> Callable[[Any], Any]:
+    """No colour at all."""
+    import numpy as np
+
+    return lambda lightness: np.zeros((56, 56, 2), np.float32)
+
+
+def crash_net(model: str) -> Callable[[Any], Any]:
+    """Dies in each pass, as native code does."""
+
+    def predict(lightness: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    return predict
+
+
+def hang_net(model: str) -> Callable[[Any], Any]:
+    """Never comes back, and does not listen."""
+
+    def predict(lightness: Any) -> Any:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        while True:
+            time.sleep(3600)
+
+    return predict
+
+
+def black_crash_net(model: str) -> Callable[[Any], Any]:
+    """Dies over black pictures alone; others come out grey."""
+    grey = grey_net(model)
+
+    def predict(lightness: Any) -> Any:
+        if lightness.max() < 1:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return grey(lightness)
+
+    return predict
+
+
+def black_hang_net(model: str) -> Callable[[Any], Any]:
+    """Hangs over black pictures alone; others come out grey."""
+    grey, hang = grey_net(model), hang_net(model)
+    return lambda lightness: hang(lightness) if lightness.max() < 1 else grey(lightness)
+
+
+def parent_killing_net(model: str) -> Callable[[Any], Any]:
+    """Over black pictures it takes the daemon down, as a scan does that fills the machine's memory."""
+    grey = grey_net(model)
+
+    def predict(lightness: Any) -> Any:
+        if lightness.max() < 1:
+            os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(3600)
+        return grey(lightness)
+
+    return predict

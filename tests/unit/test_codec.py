@@ -1,0 +1,375 @@
+import io
+import os
+import struct
+
+import numpy as np
+import pytest
+import tifffile
+from pictures import encoded, gradient, opened, written
+from PIL import Image, ImageCms, TiffImagePlugin
+
+from colorwatch.carrying import Luggage, pack
+from colorwatch.codec import open_picture, save
+from colorwatch.errors import DamagedError, DiskError, NotAPictureError, UnsupportedError
+
+GREY = gradient()
+COLOUR = np.dstack([GREY, GREY[:, ::-1], GREY[::-1]])
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+FORMATS = ["JPEG", "PNG", "TIFF"]
+
+
+def decoded(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        picture = open_picture(descriptor)
+        luggage = pack(picture.format, descriptor, os.fstat(descriptor).st_size)
+        return (picture, luggage, *picture.decode())
+    finally:
+        os.close(descriptor)
+
+
+def saved(path, target, quality=92, strip_rows=7):
+    """Through the codec and out again: what a scan becomes where the net gives no colour."""
+    picture, luggage, pixels, alpha = decoded(path)
+    rgb = pixels if pixels.ndim == 3 else np.dstack([pixels] * 3)
+    if alpha is not None:
+        rgb = np.dstack([rgb, alpha])
+    fd = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    try:
+        save(picture, rgb.shape[2], strip_rows, lambda top, bottom: rgb[top:bottom], luggage, fd, quality)
+    finally:
+        os.close(fd)
+    return rgb
+
+
+def gamma_grey_profile(gamma):
+    """A monochrome ICC profile, version 2, with a plain gamma (ICC.1:2001-04, 6.3.1.1)."""
+    curve = b"curv" + struct.pack(">IIH2x", 0, 1, round(gamma * 256))
+    white = b"XYZ " + struct.pack(">Iiii", 0, 63190, 65536, 54061)
+    text = b"desc" + struct.pack(">II", 0, 5) + b"test\0" + bytes(78)
+    notice = b"text\0\0\0\0none\0"
+    tags, body, at = [], b"", 128 + 4 + 12 * 4
+    for name, content in ((b"desc", text), (b"cprt", notice), (b"wtpt", white), (b"kTRC", curve)):
+        content += bytes(-len(content) % 4)
+        tags.append(name + struct.pack(">II", at + len(body), len(content)))
+        body += content
+    rest = struct.pack(">I", 4) + b"".join(tags) + body
+    head = struct.pack(">I4sI4s4s4s", 128 + len(rest), b"lcms", 0x02400000, b"mntr", b"GRAY", b"XYZ ")
+    head += struct.pack(">6H4s", 2026, 1, 1, 0, 0, 0, b"acsp") + bytes(28)
+    head += struct.pack(">iii", 63190, 65536, 54061)
+    return head.ljust(128, b"\0") + rest
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("colours", [1, 3])
+def test_pixels_come_in_and_go_out(tmp_path, format, colours):
+    array = GREY if colours == 1 else COLOUR
+    content = encoded(array, format, **({"subsampling": 0, "quality": 100} if format == "JPEG" else {}))
+    path = written(tmp_path, "scan", content)
+    picture, _, pixels, alpha = decoded(path)
+    assert (picture.width, picture.height, picture.colours, picture.alpha) == (120, 80, colours, False)
+    assert pixels.shape == array.shape
+    assert alpha is None
+    rgb = saved(path, str(tmp_path / "out"), quality=100)
+    image = opened(str(tmp_path / "out"))
+    assert image.format == format
+    assert image.mode == "RGB"
+    assert np.abs(np.asarray(image).astype(int) - rgb).max() <= (3 if format == "JPEG" else 0)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 80, 200])
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_the_height_of_the_strips_changes_nothing(tmp_path, rows, format):
+    path = written(tmp_path, "scan", encoded(COLOUR, format))
+    rgb = saved(path, str(tmp_path / "out"), strip_rows=rows)
+    assert (np.asarray(opened(str(tmp_path / "out"))) == rgb).all()
+
+
+def test_jpeg_is_written_without_halving_the_colour(tmp_path):
+    path = written(tmp_path, "scan", encoded(GREY, "JPEG"))
+    saved(path, str(tmp_path / "out"))
+    assert [layer[1:3] for layer in opened(str(tmp_path / "out")).layer] == [(1, 1)] * 3
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+@pytest.mark.parametrize("colours", [1, 3])
+def test_alpha_is_kept(tmp_path, format, colours):
+    array = np.dstack([GREY if colours == 1 else COLOUR, GREY[::-1, ::-1]])
+    path = written(tmp_path, "scan", encoded(array, format))
+    saved(path, str(tmp_path / "out"))
+    image = opened(str(tmp_path / "out"))
+    assert image.mode == "RGBA"
+    assert (np.asarray(image)[:, :, 3] == array[:, :, -1]).all()
+
+
+def test_a_palette_becomes_colours(tmp_path):
+    buffer = io.BytesIO()
+    image = Image.fromarray(COLOUR).quantize(16)
+    image.save(buffer, "PNG")
+    _, _, pixels, _ = decoded(written(tmp_path, "scan", buffer.getvalue()))
+    assert (pixels == np.asarray(image.convert("RGB"))).all()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_no_resolution_is_made_up(tmp_path, format):
+    path = written(tmp_path, "scan", encoded(GREY, format))
+    saved(path, str(tmp_path / "out"))
+    assert opened(path).info.get("dpi") == opened(str(tmp_path / "out")).info.get("dpi") or format == "TIFF"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_resolution_is_kept(tmp_path, format):
+    path = written(tmp_path, "scan", encoded(GREY, format, dpi=(600, 300)))
+    saved(path, str(tmp_path / "out"))
+    assert opened(str(tmp_path / "out")).info["dpi"] == pytest.approx((600, 300), abs=0.02)
+
+
+def exif_block():
+    exif = Image.Exif()
+    exif[271], exif[272], exif[274], exif[305] = "Maker", "Model 7", 6, "Scan It"
+    exif[306], exif[315] = "1955:05:04 12:00:00", "Grandfather"
+    exif.get_ifd(34665).update({36867: "1955:05:04 12:00:00", 33434: TiffImagePlugin.IFDRational(1, 125)})
+    exif.get_ifd(34853).update({1: "N", 2: (48.0, 12.0, 30.0)})
+    return exif
+
+
+def tags_of(image):
+    exif = image.getexif()
+    return (
+        {tag: exif.get(tag) for tag in (271, 272, 274, 305, 306, 315)},
+        {tag: exif.get_ifd(34665).get(tag) for tag in (36867, 33434)},
+        {tag: exif.get_ifd(34853).get(tag) for tag in (1, 2)},
+    )
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_exif_and_orientation_are_kept_and_pixels_lie_as_they_lay(tmp_path, format):
+    path = written(tmp_path, "scan", encoded(GREY, format, exif=exif_block()))
+    saved(path, str(tmp_path / "out"))
+    # Not loaded: Pillow turns a TIFF upright while it loads it, and takes the tag away.
+    with Image.open(path) as before, Image.open(tmp_path / "out") as after:
+        assert after.size == before.size
+        assert tags_of(after) == tags_of(before)
+        assert tags_of(after)[0][274] == 6
+    picture, luggage, _, _ = decoded(path)
+    assert (picture.width, picture.height, luggage.orientation) == (120, 80, 6)
+
+
+def test_big_endian_tiff_tags_are_turned(tmp_path):
+    path = str(tmp_path / "scan")
+    extra = [(271, 2, 0, "Maker", True), (33432, 2, 0, "Rights", True), (700, 7, 9, b"<x:xmpm/>", True)]
+    tifffile.imwrite(
+        path, GREY, byteorder=">", resolution=(600, 300), resolutionunit=2, software="Scan It", metadata=None,
+        datetime="1955:05:04 12:00:00", description="Aunt Ada", extratags=extra,
+    )  # fmt: skip
+    saved(path, str(tmp_path / "out"))
+    with tifffile.TiffFile(tmp_path / "out") as file:
+        tags = file.pages[0].tags
+        assert len(file.pages) == 1
+        assert (tags[271].value, tags[305].value, tags[33432].value) == ("Maker", "Scan It", "Rights")
+        assert (tags[306].value, tags[270].value) == ("1955:05:04 12:00:00", "Aunt Ada")
+        assert (tags[282].value, tags[283].value, tags[296].value) == ((600, 1), (300, 1), 2)
+        assert bytes(tags[700].value) == b"<x:xmpm/>"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_xmp_is_kept(tmp_path, format):
+    xmp = b"<?xpacket begin='' id='W5M0MpCehiHzreSzNTczkc9d'?><x:xmpmeta xmlns:x='adobe:ns:meta/'/><?xpacket end='w'?>"
+    if format == "PNG":
+        from PIL.PngImagePlugin import PngInfo
+
+        info = PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", xmp.decode())
+        options = {"pnginfo": info}
+    elif format == "TIFF":
+        options = {"tiffinfo": {700: xmp}}
+    else:
+        options = {"xmp": xmp}
+    path = written(tmp_path, "scan", encoded(GREY, format, **options))
+    saved(path, str(tmp_path / "out"))
+    found = opened(str(tmp_path / "out")).info["xmp" if format != "PNG" else "XML:com.adobe.xmp"]
+    assert (found.encode() if isinstance(found, str) else bytes(found)) == xmp
+
+
+def test_iptc_is_kept_and_the_stale_thumbnail_beside_it_goes(tmp_path):
+    iptc = b"\x1c\x02\x78\0\x03Ada"
+    resources = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(iptc)) + iptc
+    thumbnail = b"8BIM\x04\x0c\0\0" + struct.pack(">I", 40) + b"T" * 40
+    body = b"Photoshop 3.0\0" + thumbnail + resources
+    plain = encoded(GREY, "JPEG")
+    content = plain[:2] + b"\xff\xed" + struct.pack(">H", len(body) + 2) + body + plain[2:]
+    saved(written(tmp_path, "scan", content), str(tmp_path / "out"))
+    out = (tmp_path / "out").read_bytes()
+    assert iptc in out
+    assert b"T" * 40 not in out
+
+
+def test_the_grey_thumbnail_in_exif_goes(tmp_path):
+    thumbnail = encoded(GREY[::4, ::4], "JPEG")
+    first = struct.pack("<HHHIIIHH", 1, 271, 2, 6, 26, 38, 0, 0)[:14] + struct.pack("<I", 32)
+    tiff = b"II*\0" + struct.pack("<I", 8) + first + b"Maker\0"
+    second = struct.pack("<HHHIIHHII", 2, 513, 4, 1, 62, 514, 4, 1, len(thumbnail)) + bytes(4)
+    tiff += second + thumbnail
+    assert tiff[62:64] == b"\xff\xd8"
+    body = b"Exif\0\0" + tiff
+    plain = encoded(GREY, "JPEG")
+    content = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + plain[2:]
+    saved(written(tmp_path, "scan", content), str(tmp_path / "out"))
+    out = (tmp_path / "out").read_bytes()
+    assert thumbnail[:40] not in out[20:]
+    assert opened(str(tmp_path / "out")).getexif().get_ifd(1) == {}
+
+
+def test_adobes_marker_of_a_grey_jpeg_is_not_carried(tmp_path):
+    plain = encoded(GREY, "JPEG")
+    content = plain[:2] + b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0" + plain[2:]
+    rgb = saved(written(tmp_path, "scan", content), str(tmp_path / "out"), quality=100)
+    assert np.abs(np.asarray(opened(str(tmp_path / "out")).convert("RGB")).astype(int) - rgb).max() <= 3
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_grey_profile_is_converted_through_and_srgb_written(tmp_path, format):
+    path = written(tmp_path, "scan", encoded(GREY, format, icc_profile=gamma_grey_profile(1.8)))
+    original = np.asarray(opened(path))
+    _, _, pixels, _ = decoded(path)
+    linear = (original / 255.0) ** 1.8
+    wanted = 255 * np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    assert pixels.ndim == 2
+    assert np.abs(pixels - wanted).max() <= 1.5
+    saved(path, str(tmp_path / "out"))
+    profile = opened(str(tmp_path / "out")).info["icc_profile"]
+    assert profile[16:20] == b"RGB "
+    assert "sRGB" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_srgb_profile_and_its_pixels_stay_as_they_are(tmp_path, format):
+    path = written(tmp_path, "scan", encoded(COLOUR, format, icc_profile=SRGB))
+    _, _, pixels, _ = decoded(path)
+    assert np.abs(pixels.astype(int) - np.asarray(opened(path))).max() <= (3 if format == "JPEG" else 0)
+    saved(path, str(tmp_path / "out"))
+    assert opened(str(tmp_path / "out")).info["icc_profile"] == SRGB
+
+
+@pytest.mark.parametrize("profile", [b"junk" * 100, b"", SRGB[:200], gamma_grey_profile(2.2)])
+def test_a_profile_that_does_not_fit_is_left_out(tmp_path, profile):
+    path = written(tmp_path, "scan", encoded(COLOUR, "PNG", icc_profile=profile))
+    rgb = saved(path, str(tmp_path / "out"))
+    image = opened(str(tmp_path / "out"))
+    assert (np.asarray(image) == COLOUR).all()
+    assert (rgb == COLOUR).all()
+    assert "icc_profile" not in image.info
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_picture_without_profile_gets_none(tmp_path, format):
+    saved(written(tmp_path, "scan", encoded(GREY, format)), str(tmp_path / "out"))
+    assert "icc_profile" not in opened(str(tmp_path / "out")).info
+
+
+def refusal(tmp_path, array, **options):
+    path = str(tmp_path / "scan")
+    tifffile.imwrite(path, array, **options)
+    with pytest.raises(UnsupportedError) as caught:
+        decoded(path)
+    return str(caught.value)
+
+
+def test_what_is_not_read_is_named(tmp_path):
+    assert "16 bits" in refusal(tmp_path, GREY.astype(np.uint16))
+    assert "floating" in refusal(tmp_path, GREY.astype(np.float32))
+    assert "CMYK" in refusal(tmp_path, np.dstack([COLOUR, GREY]), photometric="separated")
+    assert "Lab" in refusal(tmp_path, COLOUR, photometric="cielab")
+    assert "2 pages" in refusal(tmp_path, np.stack([GREY, GREY]), photometric="minisblack")
+
+
+@pytest.mark.parametrize("content", [b"<svg xmlns='http://www.w3.org/2000/svg'/>", encoded(GREY, "WEBP")])
+def test_only_three_loaders_can_be_reached(tmp_path, content):
+    with pytest.raises(UnsupportedError):
+        decoded(written(tmp_path, "scan", content))
+    import pyvips
+
+    with pytest.raises(pyvips.Error):
+        pyvips.Image.new_from_buffer(content, "")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_a_cut_picture_is_damaged(tmp_path, format, share):
+    content = encoded(gradient(400, 300), format)
+    with pytest.raises(DamagedError):
+        decoded(written(tmp_path, "scan", content[: int(len(content) * share)]))
+
+
+def test_what_is_no_picture_is_refused(tmp_path):
+    with pytest.raises(NotAPictureError):
+        decoded(written(tmp_path, "scan", b"only words\n"))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_share_that_fails_while_reading_is_not_damage(tmp_path, format, monkeypatch):
+    path = written(tmp_path, "scan", encoded(gradient(900, 700), format))
+    real = os.pread
+
+    def failing(descriptor, count, offset):
+        if offset > 20_000:
+            raise OSError(5, "Input/output error")
+        return real(descriptor, count, offset)
+
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        monkeypatch.setattr("colorwatch.codec.os.pread", failing)
+        with pytest.raises(DiskError, match="input/output"):
+            open_picture(descriptor).decode()
+    finally:
+        monkeypatch.undo()
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_full_disk_is_not_damage(tmp_path, format):
+    path = written(tmp_path, "scan", encoded(gradient(300, 200), format))
+    picture, luggage, pixels, _ = decoded(path)
+    rgb = np.dstack([pixels] * 3)
+    fd = os.open("/dev/full", os.O_RDWR)
+    try:
+        with pytest.raises(DiskError, match="disk is full"):
+            save(picture, 3, 16, lambda top, bottom: rgb[top:bottom], luggage, fd, 92)
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_painting_raises_comes_out(tmp_path, format):
+    path = written(tmp_path, "scan", encoded(GREY, format))
+    picture, luggage, _, _ = decoded(path)
+
+    def paint(top, bottom):
+        raise MemoryError("no room")
+
+    fd = os.open(str(tmp_path / "out"), os.O_RDWR | os.O_CREAT)
+    try:
+        with pytest.raises(MemoryError):
+            save(picture, 3, 16, paint, luggage, fd, 92)
+    finally:
+        os.close(fd)
+
+
+def test_a_descriptor_used_again_gives_the_new_picture(tmp_path):
+    for level in (10, 200):
+        path = written(tmp_path, "scan", encoded(np.full((40, 40), level, np.uint8), "PNG"))
+        _, _, pixels, _ = decoded(path)
+        assert (pixels == level).all()
+
+
+def test_damaged_metadata_never_costs_the_scan(tmp_path):
+    rng = np.random.default_rng(0)
+    for format in FORMATS:
+        content = encoded(GREY, format, exif=exif_block())
+        for _ in range(60):
+            damaged = bytearray(content)
+            for at in rng.integers(20, 400, 12):
+                damaged[at] = rng.integers(0, 256)
+            descriptor = os.open(written(tmp_path, "scan", bytes(damaged)), os.O_RDONLY)
+            assert isinstance(pack(format.lower(), descriptor, len(damaged)), Luggage)
+            os.close(descriptor)

@@ -1,0 +1,217 @@
+import hashlib
+import os
+import stat
+
+import numpy as np
+import pytest
+from pictures import SUFFIXES, encoded, gradient, opened, written
+
+from colorwatch import colorize as colorizing
+from colorwatch.colorize import colorize, probe
+from colorwatch.errors import ChangedError, DamagedError, DiskError, ForbiddenFileError, GoneError, TooLargeError
+from colorwatch.scan import Facts, Fingerprint, Incomplete, Rendering, RenderSettings
+
+GREY = gradient(300, 200)
+
+
+def brown(lightness):
+    assert lightness.shape == (224, 224)
+    assert lightness.dtype == np.float32
+    assert lightness.min() >= 0
+    assert lightness.max() <= 100
+    return np.full((56, 56, 2), (10, 20), np.float32)
+
+
+def render(folder, name, spool, predict=brown, megapixels=100.0, fingerprint=None):
+    fingerprint = fingerprint or Fingerprint.of(os.stat(os.path.join(folder, name)))
+    return colorize(str(folder), name, fingerprint, str(spool), megapixels, RenderSettings(), predict)
+
+
+@pytest.mark.parametrize("format", SUFFIXES)
+def test_a_scan_becomes_a_coloured_file_of_the_same_format(tmp_path, format):
+    written(tmp_path, "scan", encoded(GREY, format))
+    result = render(tmp_path, "scan", tmp_path / "spool")
+    assert isinstance(result, Rendering)
+    content = (tmp_path / "spool").read_bytes()
+    found = os.stat(tmp_path / "spool")
+    assert result.digest == hashlib.sha256(content).hexdigest()
+    assert (result.size, result.device, result.inode) == (len(content), found.st_dev, found.st_ino)
+    assert (result.width, result.height) == (300, 200)
+    assert set(result.seconds) == {"decode", "net", "colour", "encode", "sync"}
+    assert 10_000_000 < result.peak_bytes < 10_000_000_000
+    image = opened(str(tmp_path / "spool"))
+    assert image.format == format
+    red, _, blue = np.asarray(image).astype(int).reshape(-1, 3).mean(0)
+    assert red > blue + 10
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_net_sees_the_picture_upright_and_its_colour_lands_where_it_looked(tmp_path, orientation):
+    from PIL import Image, ImageOps
+
+    lit = np.full((200, 300), 60, np.uint8)
+    lit[:60, :90] = 220
+    exif = Image.Exif()
+    exif[274] = orientation
+    path = written(tmp_path, "scan", encoded(lit, "PNG", exif=exif))
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(path)).resize((224, 224), Image.Resampling.BOX))
+
+    def predict(lightness):
+        assert ((lightness > 60) == (upright > 140)).mean() > 0.98
+        ab = np.zeros((56, 56, 2), np.float32)
+        ab[..., 0] = 40 * (lightness[2::4, 2::4] > 60)
+        return ab
+
+    render(tmp_path, "scan", tmp_path / "spool", predict)
+    rgb = np.asarray(opened(str(tmp_path / "spool"))).astype(int)
+    red = rgb[..., 0] - rgb[..., 1]
+    assert red[10:50, 10:80].min() > 20
+    assert abs(red[80:, 110:]).max() <= 3
+
+
+def test_the_spool_file_obeys_the_umask(tmp_path):
+    written(tmp_path, "scan", encoded(GREY, "PNG"))
+    before = os.umask(0o027)
+    try:
+        render(tmp_path, "scan", tmp_path / "spool")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(os.stat(tmp_path / "spool").st_mode) == 0o640
+
+
+def test_nothing_that_stands_at_the_spool_name_is_touched(tmp_path):
+    written(tmp_path, "scan", encoded(GREY, "PNG"))
+    written(tmp_path, "spool", b"a stranger")
+    os.symlink("elsewhere", tmp_path / "link")
+    for name in ("spool", "link"):
+        with pytest.raises(DiskError):
+            render(tmp_path, "scan", tmp_path / name)
+    assert (tmp_path / "spool").read_bytes() == b"a stranger"
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_missing_outbox_is_the_disks_fault(tmp_path):
+    written(tmp_path, "scan", encoded(GREY, "PNG"))
+    with pytest.raises(DiskError, match="folder is gone"):
+        render(tmp_path, "scan", tmp_path / "gone" / "spool")
+
+
+def test_a_full_disk_leaves_no_spool_file(tmp_path, monkeypatch):
+    written(tmp_path, "scan", encoded(GREY, "JPEG"))
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("colorwatch.colorize.os.fsync", full)
+    with pytest.raises(DiskError, match="disk is full"):
+        render(tmp_path, "scan", tmp_path / "spool")
+    assert os.listdir(tmp_path) == ["scan"]
+
+
+@pytest.mark.parametrize("stage", ["net", "paint"])
+def test_any_failure_leaves_no_spool_file(tmp_path, stage, monkeypatch):
+    written(tmp_path, "scan", encoded(GREY, "JPEG"))
+
+    def broken(*args):
+        raise RuntimeError("broken")
+
+    if stage == "paint":
+        monkeypatch.setattr(colorizing.Painter, "paint", broken)
+    with pytest.raises(RuntimeError):
+        render(tmp_path, "scan", tmp_path / "spool", broken if stage == "net" else brown)
+    assert os.listdir(tmp_path) == ["scan"]
+
+
+def test_a_file_that_changed_after_it_settled_is_not_coloured(tmp_path):
+    path = written(tmp_path, "scan", encoded(GREY, "JPEG"))
+    before = Fingerprint.of(os.stat(path))
+    written(tmp_path, "scan", encoded(GREY[::-1], "JPEG", quality=70))
+    with pytest.raises(ChangedError):
+        render(tmp_path, "scan", tmp_path / "spool", fingerprint=before)
+
+
+def test_a_file_that_grows_while_it_is_read_is_changed_not_damaged(tmp_path, monkeypatch):
+    content = encoded(gradient(900, 700), "PNG")
+    path = written(tmp_path, "scan", content[: len(content) // 2])
+    before = Fingerprint.of(os.stat(path))
+    real = colorizing.open_picture
+
+    def and_grow(descriptor):
+        picture = real(descriptor)
+        with open(path, "ab") as file:
+            file.write(b"more")
+        return picture
+
+    monkeypatch.setattr(colorizing, "open_picture", and_grow)
+    with pytest.raises(ChangedError):
+        render(tmp_path, "scan", tmp_path / "spool", fingerprint=before)
+
+
+def test_too_many_pixels_are_refused_before_decoding(tmp_path, monkeypatch):
+    written(tmp_path, "scan", encoded(np.zeros((3000, 4000), np.uint8), "PNG"))
+    monkeypatch.setattr("colorwatch.codec.Picture.decode", lambda self: pytest.fail("decoded"))
+    with pytest.raises(TooLargeError, match=r"12\.0 megapixels \(4000 x 3000\)"):
+        render(tmp_path, "scan", tmp_path / "spool", megapixels=10)
+    with pytest.raises(TooLargeError):
+        probe(str(tmp_path), "scan", 10)
+
+
+def test_a_damaged_picture_is_damaged(tmp_path):
+    content = encoded(GREY, "JPEG")
+    written(tmp_path, "scan", content[: len(content) // 2])
+    with pytest.raises(DamagedError):
+        render(tmp_path, "scan", tmp_path / "spool")
+
+
+def test_no_descriptor_stays_open(tmp_path):
+    written(tmp_path, "scan", encoded(GREY, "JPEG"))
+    written(tmp_path, "bad", encoded(GREY, "JPEG")[:500])
+    render(tmp_path, "scan", tmp_path / "spool-0")
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(3):
+        render(tmp_path, "scan", tmp_path / f"spool-{number + 1}")
+        with pytest.raises(DamagedError):
+            render(tmp_path, "bad", tmp_path / "none")
+        probe(str(tmp_path), "bad", 10)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("format", SUFFIXES)
+def test_a_probe_tells_the_facts(tmp_path, format):
+    content = encoded(GREY, format)
+    path = written(tmp_path, "x.dat", content)
+    facts = probe(str(tmp_path), "x.dat", 10)
+    assert isinstance(facts, Facts)
+    assert facts.fingerprint == Fingerprint.of(os.stat(path))
+    assert facts.digest == hashlib.sha256(content).hexdigest()
+    assert (facts.format, facts.extension) == (format.lower(), "." + SUFFIXES[format])
+    assert (facts.width, facts.height, facts.pages, facts.bands, facts.bits) == (300, 200, 1, 1, 8)
+
+
+def test_a_probe_of_half_a_file_says_incomplete(tmp_path):
+    content = encoded(GREY, "PNG")
+    written(tmp_path, "scan", content[: len(content) // 2])
+    found = probe(str(tmp_path), "scan", 10)
+    assert isinstance(found, Incomplete)
+    assert found.reason
+
+
+def test_a_file_that_changes_under_the_probe_is_looked_at_afresh(tmp_path, monkeypatch):
+    path = written(tmp_path, "scan", encoded(GREY, "PNG"))
+    real = colorizing.examine
+
+    def and_touch(descriptor):
+        os.utime(path, ns=(1, 1))
+        return real(descriptor)
+
+    monkeypatch.setattr(colorizing, "examine", and_touch)
+    with pytest.raises(ChangedError):
+        probe(str(tmp_path), "scan", 10)
+
+
+def test_links_and_missing_files_come_to_nothing(tmp_path):
+    os.symlink("scan", tmp_path / "link.jpg")
+    with pytest.raises(ForbiddenFileError):
+        probe(str(tmp_path), "link.jpg", 10)
+    with pytest.raises(GoneError):
+        probe(str(tmp_path), "gone.jpg", 10)

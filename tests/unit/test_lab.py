@@ -1,0 +1,102 @@
+import cv2
+import numpy as np
+import pytest
+
+from colorwatch.lab import LIGHTNESS_OF_GREY, Chroma, Painter, lightness, net_lightness, strip_rows
+
+D65 = np.array([0.950456, 1.0, 1.088754])
+TO_XYZ = np.array([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
+
+
+def reference_lightness(rgb):
+    """L of sRGB (..., 3), 0..255, in double precision."""
+    value = np.asarray(rgb, np.float64) / 255
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    y = linear @ TO_XYZ[1]
+    return np.where(y > (6 / 29) ** 3, 116 * np.cbrt(y) - 16, y * (29 / 3) ** 3)
+
+
+def reference_rgb(lab):
+    """sRGB (..., 3), 0..255 and not clipped, of Lab in double precision."""
+    fy = (lab[..., 0] + 16) / 116
+    f = np.stack([fy + lab[..., 1] / 500, fy, fy - lab[..., 2] / 200], -1)
+    xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * D65
+    linear = xyz @ np.linalg.inv(TO_XYZ).T
+    return 255 * np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055)
+
+
+def painted(pixels, ab):
+    height, width = pixels.shape[:2]
+    return Painter(pixels, Chroma(ab, width, height), height).paint(0, height)
+
+
+def test_the_table_is_cie_lightness_of_grey():
+    levels = np.arange(256)
+    assert np.abs(LIGHTNESS_OF_GREY - reference_lightness(np.stack([levels] * 3, -1))).max() < 1e-3
+
+
+@pytest.mark.parametrize("ab", [(0, 0), (12, 20), (-15, 8), (5, -25), (30, 30)])
+def test_every_grey_level_is_painted_within_one_level_of_the_formula(ab):
+    grey = np.tile(np.arange(256, dtype=np.uint8), (2, 1))
+    lab = np.empty((2, 256, 3))
+    lab[..., 0], lab[..., 1:] = LIGHTNESS_OF_GREY[grey], ab
+    wanted = np.clip(reference_rgb(lab), 0, 255)
+    result = painted(grey, np.full((56, 56, 2), ab, np.float32))
+    assert np.abs(result - wanted).max() <= 1.0
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_lightness_stays_within_one_level_where_the_gamut_allows(colours):
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(0, 256, (300, 200) if colours == 1 else (300, 200, 3), dtype=np.uint8)
+    ab = rng.uniform(-30, 30, (56, 56, 2)).astype(np.float32)
+    full = cv2.resize(ab, (200, 300), interpolation=cv2.INTER_CUBIC)
+    own = reference_lightness(pixels if colours == 3 else np.dstack([pixels] * 3))
+    within = reference_rgb(np.dstack([own, full]))
+    inside = ((within >= 0) & (within <= 255)).all(-1)
+    result = reference_lightness(painted(pixels, ab))
+    # One level, at this lightness, as a step of L.
+    level = np.interp(own, LIGHTNESS_OF_GREY[1:], np.diff(LIGHTNESS_OF_GREY))
+    assert inside.mean() > 0.3
+    assert (np.abs(result - own) / level)[inside].max() <= 1.0
+
+
+def test_no_colour_leaves_grey_as_it_was():
+    grey = np.tile(np.arange(256, dtype=np.uint8), (4, 1))
+    result = painted(grey, np.zeros((56, 56, 2), np.float32))
+    assert np.abs(result.astype(int) - grey[..., None]).max() <= 1
+
+
+def test_positive_a_is_red_and_positive_b_is_yellow():
+    grey = np.full((10, 10), 128, np.uint8)
+    red = painted(grey, np.full((56, 56, 2), (40, 0), np.float32))[5, 5]
+    yellow = painted(grey, np.full((56, 56, 2), (0, 40), np.float32))[5, 5]
+    assert red[0] > red[1]
+    assert yellow[0] > yellow[2] < yellow[1]
+
+
+@pytest.mark.parametrize("size", [(1000, 700), (333, 57), (40, 30), (1, 1), (56, 56), (5, 2000), (3000, 4)])
+def test_chroma_is_that_of_a_bicubic_resize_of_the_whole(size):
+    width, height = size
+    ab = np.random.default_rng(1).uniform(-60, 60, (56, 56, 2)).astype(np.float32)
+    rows = np.empty((height, width, 3), np.float32)
+    Chroma(ab, width, height).write_rows(0, rows)
+    wanted = cv2.resize(ab, size, interpolation=cv2.INTER_CUBIC).reshape(height, width, 2)
+    assert np.abs(rows[..., 1:] - wanted).max() < 2e-3
+
+
+@pytest.mark.parametrize("shape", [(3000, 2111), (500, 224), (224, 224), (225, 5000), (100, 90), (1, 1), (300, 60, 3)])
+def test_the_net_sees_area_averages(shape):
+    pixels = np.random.default_rng(2).integers(0, 256, shape, dtype=np.uint8)
+    wanted = cv2.resize(lightness(pixels), (224, 224), interpolation=cv2.INTER_AREA)
+    found = net_lightness(pixels)
+    assert found.dtype == np.float32
+    assert found.shape == (224, 224)
+    if min(shape[:2]) >= 224:
+        assert np.abs(found - wanted).max() < 1e-3
+    assert abs(found.mean() - lightness(pixels).mean()) < 1.5
+
+
+def test_a_strip_has_at_least_one_row():
+    assert strip_rows(1_000_000) == 1
+    assert strip_rows(1) >= 1

@@ -1,0 +1,213 @@
+import hashlib
+import io
+import os
+import struct
+import time
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pictures import encoded, gradient
+from PIL import Image
+
+from colorwatch.errors import NotAPictureError, ScanError, UnsupportedError
+from colorwatch.structure import Structure, examine
+
+
+def look(content: bytes) -> Structure:
+    descriptor = os.memfd_create("scan")
+    try:
+        os.write(descriptor, content)
+        return examine(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+GREY = gradient()
+COLOUR = np.dstack([GREY, GREY, GREY[::-1]])
+
+
+def tiff(array=GREY, **options) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, array, **options)
+    return buffer.getvalue()
+
+
+WHOLE = {
+    "jpeg": encoded(GREY, "JPEG"),
+    "progressive jpeg": encoded(COLOUR, "JPEG", progressive=True),
+    "png": encoded(GREY, "PNG"),
+    "colour png": encoded(COLOUR, "PNG"),
+    "tiff": encoded(GREY, "TIFF"),
+    "lzw tiff": encoded(COLOUR, "TIFF", compression="tiff_lzw"),
+    "big-endian tiff": tiff(byteorder=">"),
+    "bigtiff": tiff(bigtiff=True),
+    "tiled tiff": tiff(tile=(32, 32)),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_whole_file_is_described(name):
+    content = WHOLE[name]
+    found = look(content)
+    assert found.complete, found.reason
+    assert found.format == name.split()[-1].replace("bigtiff", "tiff")
+    assert (found.width, found.height, found.pages, found.bits) == (120, 80, 1, 8)
+    assert found.bands == (3 if "colour" in name or "progressive" in name or "lzw" in name else 1)
+    assert found.digest == hashlib.sha256(content).hexdigest()
+    assert found.size == len(content)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5, 0.9, 0.99])
+def test_a_file_cut_off_is_incomplete_with_a_reason(name, share):
+    content = WHOLE[name]
+    found = look(content[: int(len(content) * share)])
+    assert not found.complete
+    assert found.reason.endswith(".")
+
+
+@pytest.mark.parametrize("name", [name for name in WHOLE if "tiff" not in name])
+def test_a_file_whose_second_half_is_still_zeros_is_incomplete(name):
+    content = encoded(gradient(900, 600), "PNG") if name == "png" else WHOLE[name]
+    half = len(content) // 2
+    found = look(content[:half] + bytes(len(content) - half + 5000))
+    assert not found.complete
+    assert found.zero_tail
+
+
+def test_a_zero_tail_alone_is_no_reason_to_refuse():
+    dark = np.zeros((200, 300), np.uint8)
+    found = look(tiff(dark, metadata=None))
+    assert found.complete
+    assert found.zero_tail
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "tiff"])
+def test_bytes_after_the_end_are_legal(name):
+    assert look(WHOLE[name] + b"a camera's own appendix" * 100).complete
+
+
+def test_the_end_marker_of_a_thumbnail_is_not_the_end_of_the_picture():
+    thumbnail = encoded(GREY[::4, ::4], "JPEG")
+    segment = b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 8) + b"Exif\0\0" + thumbnail
+    content = WHOLE["jpeg"][:2] + segment + WHOLE["jpeg"][2:]
+    assert look(content).complete
+    assert not look(content[: len(segment) + 400]).complete
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"%PDF-1.7\n%....", "PDF"),
+        (encoded(GREY, "WEBP"), "WebP"),
+        (encoded(GREY, "GIF"), "GIF"),
+        (encoded(GREY, "BMP"), "BMP"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+        (b"<?xml version='1.0'?>\n<svg xmlns=''>", "SVG"),
+    ],
+)
+def test_other_pictures_are_refused_by_name(content, name):
+    with pytest.raises(UnsupportedError, match=name):
+        look(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"Dear diary,\nthis is no picture. \xc3\xa4", "text"),
+        (b"PK\x03\x04" + bytes(40), "ZIP"),
+        (b"<!DOCTYPE html><p>", "web page"),
+        (os.urandom(1) * 0 + b"\x91\x02\x83\x00" * 30, "no picture format"),
+    ],
+)
+def test_what_is_no_picture_is_named(content, name):
+    with pytest.raises(NotAPictureError, match=name):
+        look(content)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"\x89PN", b"II", bytes(10_000)])
+def test_too_few_bytes_to_tell_wait(content):
+    found = look(content)
+    assert not found.complete
+    assert found.format == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "feature"),
+    [
+        (tiff(GREY.astype(np.uint16)), "16 bits"),
+        (tiff(GREY.astype(np.float32)), "floating"),
+        (tiff(np.dstack([COLOUR, GREY]), photometric="separated"), "CMYK"),
+        (tiff(COLOUR, photometric="cielab"), "Lab"),
+        (tiff(np.stack([GREY, GREY, GREY]), photometric="minisblack"), "3 pages"),
+        (encoded(GREY.astype(np.uint16), "PNG"), "16 bits"),
+    ],
+)
+def test_features_that_are_not_read_are_named(content, feature):
+    with pytest.raises(UnsupportedError, match=feature):
+        look(content)
+
+
+def test_cmyk_jpeg_is_named():
+    buffer = io.BytesIO()
+    Image.fromarray(COLOUR).convert("CMYK").save(buffer, "JPEG")
+    with pytest.raises(UnsupportedError, match="CMYK"):
+        look(buffer.getvalue())
+
+
+def test_a_preview_in_a_tiff_is_not_a_page():
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as writer:
+        writer.write(GREY)
+        writer.write(GREY[::4, ::4], subfiletype=1)
+    assert look(buffer.getvalue()).pages == 1
+
+
+def test_directories_in_a_circle_are_refused():
+    content = bytearray(tiff(metadata=None))
+    first = struct.unpack_from("<I", content, 4)[0]
+    count = struct.unpack_from("<H", content, first)[0]
+    struct.pack_into("<I", content, first + 2 + 12 * count, first)
+    assert "circle" in look(bytes(content)).reason
+
+
+def test_a_wrong_checksum_in_a_png_is_seen():
+    content = bytearray(WHOLE["png"])
+    content[len(content) // 2] ^= 1
+    assert "checksum" in look(bytes(content)).reason
+
+
+def test_a_hostile_file_costs_bounded_time():
+    start = time.monotonic()
+    look(b"\xff\xd8\xff\xe0\0\2" + b"\xff\xda\0\2" * 1_000_000)
+    look(WHOLE["png"][:33] + (struct.pack(">I4s", 0, b"tEXt") + struct.pack(">I", zlib.crc32(b"tEXt"))) * 400_000)
+    # Directories that overlap, each two bytes after the one before, each with many entries.
+    chain = b"".join(struct.pack("<HH", 4096, 4096) for _ in range(40_000))
+    look(b"II*\0\x08\0\0\0" + chain)
+    assert time.monotonic() - start < 20
+
+
+@settings(max_examples=300, deadline=2000, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    name=st.sampled_from(sorted(WHOLE)),
+    cut=st.floats(0, 1),
+    changes=st.lists(st.tuples(st.floats(0, 0.9999), st.binary(min_size=1, max_size=6)), max_size=8),
+    near=st.booleans(),
+)
+def test_no_damage_raises_anything_but_a_scan_error(name, cut, changes, near):
+    content = bytearray(WHOLE[name])
+    for place, replacement in changes:
+        span = min(len(content), 400) if near else len(content)
+        at = int(place * span)
+        content[at : at + len(replacement)] = replacement
+    try:
+        found = look(bytes(content[: int(cut * len(content)) if cut < 0.8 else None]))
+        assert found.complete or found.reason
+    except ScanError as error:
+        assert str(error)
