@@ -1,7 +1,7 @@
-"""The steps of the well-known colorization script (OpenCV's sample for Zhang et al. 2016), written anew, the net left out.
+"""The steps of the well-known colorization script (OpenCV's sample for Zhang et al. 2016), written anew, net left out.
 
-Run by pipeline.py as a whole process: `original_script.py PICTURE RESULT QUALITY`. Every step works on the whole picture
-in floating point, as there. In place of the net stands a fixed ab of the net's size, so that only the rest is measured.
+Run by pipeline.py as a whole process: `original_script.py PICTURE RESULT QUALITY`. Every step works on the whole
+picture in floating point, as there. In place of the net stands a fixed ab of the net's size: only the rest is measured.
 """
 
 from __future__ import annotations

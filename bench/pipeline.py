@@ -1,7 +1,7 @@
 """Measures one scan through colorwatch, the net left out, against the original script's steps on the same picture.
 
-`python bench/pipeline.py [--megapixels 35] [--runs 5] [--out FILE.json]`: whole child processes, one thread each, run in
-turn; user and system time and peak memory of each, and the median of the ratios. The picture is made anew from
+`python bench/pipeline.py [--megapixels 35] [--runs 5] [--out FILE.json]`: whole child processes, one thread each, run
+in turn; user and system time and peak memory of each, and the median of the ratios. The picture is made anew from
 photographs (COLORWATCH_TESTDATA) or, where there are none, from seeded noise of a photograph's spectrum.
 """
 
@@ -120,10 +120,10 @@ def table(found: dict[str, Any]) -> str:
     lines = [f"{found['megapixels']:g} megapixels, grey JPEG from {found['picture']}, one thread, the net left out", ""]
     lines.append(f"{'':12}{'user+system s':>16}{'wall s':>10}{'peak MB':>10}{'result MB':>11}")
     for name in ("original", "colorwatch"):
-        for one in found[name]:
-            lines.append(
-                f"{name:12}{one['cpu']:16.2f}{one['wall']:10.2f}{one['peak_kb'] / 1024:10.0f}{one['bytes'] / 1e6:11.1f}"
-            )
+        lines += [
+            f"{name:12}{one['cpu']:16.2f}{one['wall']:10.2f}{one['peak_kb'] / 1024:10.0f}{one['bytes'] / 1e6:11.1f}"
+            for one in found[name]
+        ]
     for name, title in (("cpu_ratio", "time"), ("memory_ratio", "memory")):
         ratio = found[name]
         lines.append(f"{title}: {ratio['median']:.2f} times less (median; {ratio['least']:.2f} to {ratio['most']:.2f})")

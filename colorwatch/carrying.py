@@ -1,7 +1,7 @@
 """What a scan carries beside its pixels: EXIF, XMP, IPTC, resolution, comments; taken over byte for byte.
 
 libvips would parse EXIF and write it anew, losing what it does not know. So a result is saved with its ICC profile
-alone, and these bytes are put in: JPEG segments and PNG chunks while the file is written, TIFF tags afterwards.
+alone, and these bytes are put in: JPEG segments and PNG chunks before the pixels, TIFF tags afterwards.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from colorwatch.tifftags import Carried, read_carried
 
 MAX_SEGMENTS = 4096
 MAX_BYTES = 32 << 20  # of all that is carried; real scans have under a megabyte
-MAX_HEAD = 32 << 20  # bytes of a result before its pixels; a profile is the largest part
 
 _PNG_CHUNKS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME", b"pHYs")
 _PNG_DROPPED = (b"pHYs", b"eXIf", b"tEXt", b"iTXt", b"zTXt", b"tIME", b"bKGD")
@@ -183,12 +182,11 @@ def _png_chunk(kind: bytes, body: bytes) -> bytes:
 
 
 class HeadSplicer:
-    """Stands between an encoder and a file: puts `head` into a JPEG or PNG as it is written, then stands aside."""
+    """Stands between libvips' PNG encoder and a file: puts `head` before the pixels, then stands aside."""
 
-    def __init__(self, format: str, head: bytes, write: Callable[[bytes], None]) -> None:
+    def __init__(self, head: bytes, write: Callable[[bytes], None]) -> None:
         self._head = head
         self._write = write
-        self._split = _split_jpeg if format == "jpeg" else _split_png
         self._waiting: bytearray | None = bytearray()
 
     def write(self, content: bytes) -> None:
@@ -196,25 +194,16 @@ class HeadSplicer:
             self._write(content)
             return
         self._waiting += content
-        parts = self._split(bytes(self._waiting))
-        if parts is not None or len(self._waiting) > MAX_HEAD:
-            before, after = parts or (b"", bytes(self._waiting))
+        parts = _split_png(bytes(self._waiting))
+        if parts is not None:
             self._waiting = None
-            self._write(before + (self._head if before else b"") + after)
+            self._write(parts[0] + self._head + parts[1])
 
     def finish(self) -> None:
-        """Write what still waits: an encoder that failed early leaves a head that was never whole."""
+        """Write what still waits: an encoder that failed early leaves a beginning that was never whole."""
         if self._waiting:
             self._write(bytes(self._waiting))
         self._waiting = None
-
-
-def _split_jpeg(start: bytes) -> tuple[bytes, bytes] | None:
-    """The start marker, and what follows the encoder's own JFIF segment; None while too little is there."""
-    if len(start) < 20:
-        return None
-    after = start[20:] if start[2:11] == b"\xff\xe0\0\x10JFIF\0" else start[2:]
-    return start[:2], after
 
 
 def _split_png(start: bytes) -> tuple[bytes, bytes] | None:

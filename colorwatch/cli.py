@@ -40,7 +40,8 @@ ConfigOption = Annotated[
     str,
     typer.Option("--config", "-c", envvar="COLORWATCH_CONFIG", metavar="FILE", help="The YAML config to work by."),
 ]
-out = Console(highlight=False)
+# Piped into a file or another program, tables need no width of a terminal.
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 err = Console(stderr=True, highlight=False)
 
 
@@ -74,7 +75,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
             inbox, outbox = _safe(folder.inbox), _safe(folder.outbox)
             err.print(f"Drop scans into [bold]{inbox}[/], find them coloured in [bold]{outbox}[/].", soft_wrap=True)
         err.print("Ctrl-C ends it after the scans in work; a second one ends it at once. Nothing is lost either way.")
-    _run(service, lambda: False)
+    _run(service, None)
 
 
 @app.command()
@@ -102,7 +103,9 @@ def once(config: ConfigOption = DEFAULT_CONFIG) -> None:
     out.print(", ".join(words) + (" (stopped before the end)" if stopped else ""))
     if ended[State.QUARANTINED]:
         raise typer.Exit(Exit.FAILED)
-    if waiting or stopped:
+    for name in service.unreachable:
+        err.print(f"the inbox of {_safe(name)} could not be looked at")
+    if waiting or stopped or service.unreachable:
         raise typer.Exit(Exit.WAITING)
 
 
@@ -143,7 +146,7 @@ def _service(settings: Config) -> Service:
     return Service(settings, resolve(settings.model))
 
 
-def _run(service: Service, until: Callable[[], bool]) -> tuple[bool, int]:
+def _run(service: Service, until: Callable[[], bool] | None) -> tuple[bool, int]:
     """Runs to the end with signals wired up; whether it was stopped, and how much was left waiting."""
     signals = 0
 

@@ -1,5 +1,7 @@
 """The only user of libvips: opens JPEG, PNG and TIFF by descriptor, decodes rows, and encodes rows as they are painted.
 
+JPEGs are encoded by OpenCV instead (see `jpegstrips`), because a scanner's usual format ought to be the fastest.
+
 All reading and writing goes through our own calls, so that a fault of the disk comes out as what it is, with its errno,
 and never as a damaged picture; and so that nothing maps a file that a share may cut short.
 """
@@ -13,12 +15,14 @@ from typing import Any
 # Set before libvips starts; it reads it once. A worker's cores are the pool's business.
 os.environ["VIPS_CONCURRENCY"] = "1"
 
+import cv2
 import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
 from colorwatch.carrying import HeadSplicer, Luggage
 from colorwatch.errors import DamagedError, DiskError, ScanError, UnsupportedError, explain_os_error
+from colorwatch.jpegstrips import StripError, fitting_rows, write_jpeg
 from colorwatch.signatures import SNIFFED, sniff
 from colorwatch.tifftags import TiffError, append_carried, uncompressed_head
 
@@ -26,7 +30,7 @@ Bytes = NDArray[np.uint8]
 Paint = Callable[[int, int], Bytes]
 """Gives rows `top` to `bottom` (not included) of the result, (bottom - top, width, bands)."""
 
-DECODED_PIXELS = 1 << 18  # pixels asked of a decoder at once
+DECODED_BYTES = 96 * 1024  # asked of a decoder at once; from 128 kB up, malloc maps fresh pages for every request
 
 # The cache would return the earlier picture for a descriptor number used again.
 pyvips.cache_set_max(0)
@@ -48,6 +52,12 @@ class Picture:
         self.alpha: bool = self._image.bands in (2, 4)
         self.colours: int = self._image.bands - self.alpha
         self.profile: bytes | None = None
+        self.blue_first: bool = format == "jpeg"
+        """Whether `save` wants BGR of `paint`, as OpenCV does, or RGB, as libvips does."""
+
+    def strip_rows(self, wanted: int) -> int:
+        """The height of the strips that `save` asks for, near `wanted`."""
+        return fitting_rows(self.width, wanted) if self.format == "jpeg" else wanted
 
     def _load(self) -> Any:
         try:
@@ -82,7 +92,7 @@ class Picture:
         pixels = np.empty(shape, np.uint8)
         alpha = np.empty((self.height, self.width), np.uint8) if self.alpha else None
         region = pyvips.Region.new(image)
-        step = max(16, DECODED_PIXELS // self.width // 16 * 16)
+        step = max(8, DECODED_BYTES // (self.width * image.bands) // 8 * 8)
         for top in range(0, self.height, step):
             rows = min(step, self.height - top)
             fetched = np.frombuffer(region.fetch(0, top, self.width, rows), np.uint8)
@@ -114,19 +124,32 @@ def open_picture(descriptor: int) -> Picture:
 def save(picture: Picture, bands: int, strip_rows: int, paint: Paint, luggage: Luggage, fd: int, quality: int) -> None:
     """Encode what `paint` gives, `strip_rows` at a time and in order, to `fd`, in the format of `picture`.
 
-    `bands` is 3, or 4 with alpha. `fd` is an empty file, open for reading and writing. Raises DiskError if the disk
-    fails, whatever `paint` raises, and ScanError if the encoder refuses.
+    `bands` is 3, or 4 with alpha; `strip_rows` is what `picture.strip_rows` gave. `fd` is an empty file, open for
+    reading and writing. Raises DiskError if the disk fails, whatever `paint` raises, ScanError if the encoder refuses.
     """
-    painted = _Painted(picture.width, picture.height, bands, strip_rows, paint)
-    writer = _Writer(fd, picture.format, luggage.head)
+    writer = _Writer(fd, luggage.head if picture.format == "png" else None)
+    if picture.format != "jpeg":
+        _save_by_libvips(picture, _Painted(picture.width, picture.height, bands, strip_rows, paint), luggage, writer)
+        return
+    size = (picture.width, picture.height)
+    try:
+        write_jpeg(writer.write_all, *size, strip_rows, paint, quality, luggage.head, picture.profile)
+    except (OSError, StripError, cv2.error) as error:
+        raise writer.blame(error) from error
+
+
+def _save_by_libvips(picture: Picture, painted: _Painted, luggage: Luggage, writer: _Writer) -> None:
     try:
         image = pyvips.Operation.call("tiffload_source", painted.source, access="sequential", fail_on="error").copy()
         if picture.profile is not None:
             image.set_type(pyvips.GValue.blob_type, "icc-profile-data", picture.profile)
-        _encode(image, picture.format, writer.target, quality)
+        if picture.format == "png":
+            image.pngsave_target(writer.target, keep="icc", **_PNG)
+        else:
+            image.tiffsave_target(writer.target, keep="icc", **_TIFF)
         writer.finish()
         if picture.format == "tiff":
-            append_carried(fd, luggage.tags)
+            append_carried(writer.descriptor, luggage.tags)
     except (pyvips.Error, OSError, TiffError) as error:
         raise painted.fault or writer.blame(error) from error
     finally:
@@ -143,29 +166,9 @@ _PNG = {"compression": 3, "filter": "up"}
 _TIFF = {"compression": "deflate", "level": 3, "predictor": "horizontal"}
 
 
-def _encode(image: Any, format: str, target: Any, quality: int) -> None:
-    if format == "jpeg":
-        # 4:4:4: the colour is what the result is for. One pass: optimised tables would hold all coefficients in memory.
-        image.jpegsave_target(target, Q=quality, subsample_mode="off", keep="icc")
-    elif format == "png":
-        image.pngsave_target(target, keep="icc", **_PNG)
-    else:
-        image.tiffsave_target(target, keep="icc", **_TIFF)
-
-
 # --- what is not read --------------------------------------------------------------------------------------
 
-_FORMATS = {
-    "ushort": "16 bits a channel",
-    "short": "signed 16-bit numbers",
-    "uint": "32 bits a channel",
-    "int": "signed 32-bit numbers",
-    "float": "floating-point numbers",
-    "double": "floating-point numbers",
-    "char": "signed 8-bit numbers",
-    "complex": "complex numbers",
-    "dpcomplex": "complex numbers",
-}
+_DEPTHS = {"ushort": "16 bits a channel", "float": "floating-point numbers", "double": "floating-point numbers"}
 _SPACES = {"cmyk": "CMYK colours (made for printing)", "lab": "CIE Lab colours", "labs": "CIE Lab colours"}
 
 
@@ -177,7 +180,7 @@ def _refuse(image: Any, format: str) -> None:
     if image.interpretation in _SPACES:
         raise UnsupportedError(f"It is a {name} in {_SPACES[image.interpretation]}; save it as grey or RGB.")
     if image.format != "uchar":
-        depth = _FORMATS.get(image.format, image.format)
+        depth = _DEPTHS.get(image.format, "numbers of an unusual kind")
         raise UnsupportedError(f"It is a {name} with {depth}; this version reads 8 bits.")
     if image.coding != "none" or image.bands not in (1, 2, 3, 4):
         raise UnsupportedError(f"It is a {name} with {image.bands} channels; this version reads grey and colour.")
@@ -290,11 +293,10 @@ class _Reader:
 class _Writer:
     """A libvips target over a descriptor; remembers what the system said when writing failed."""
 
-    def __init__(self, descriptor: int, format: str, head: bytes) -> None:
-        self._descriptor = descriptor
+    def __init__(self, descriptor: int, head: bytes | None) -> None:
+        self.descriptor = descriptor
         self.fault: OSError | None = None
-        # A TIFF's tags are added afterwards; its encoder seeks, so nothing can be put in between.
-        self._splicer = None if format == "tiff" else HeadSplicer(format, head, self._write_all)
+        self._splicer = None if head is None else HeadSplicer(head, self.write_all)
         self.target = pyvips.TargetCustom()
         self.target.on_write(self._write)
         if self._splicer is None:
@@ -319,7 +321,7 @@ class _Writer:
             return -1
         try:
             if self._splicer is None:
-                self._write_all(chunk)
+                self.write_all(chunk)
             else:
                 self._splicer.write(bytes(chunk))
         except OSError as error:
@@ -327,21 +329,21 @@ class _Writer:
             return -1
         return len(chunk)
 
-    def _write_all(self, content: Any) -> None:
+    def write_all(self, content: Any) -> None:
         rest = memoryview(content)
         while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+            rest = rest[os.write(self.descriptor, rest) :]
 
     def _read(self, count: int) -> bytes:
         try:
-            return os.read(self._descriptor, count)
+            return os.read(self.descriptor, count)
         except OSError as error:
             self.fault = error
             return b""
 
     def _seek(self, offset: int, whence: int) -> int:
         try:
-            return os.lseek(self._descriptor, offset, whence)
+            return os.lseek(self.descriptor, offset, whence)
         except OSError as error:
             self.fault = error
             return -1

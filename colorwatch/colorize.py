@@ -69,8 +69,8 @@ def colorize(
 ) -> Rendering:
     """Colour the scan `path`, relative to `root`, and write the result as the new file `spool`, synced to disk.
 
-    The file must be the one with `fingerprint`. A spool file that is not finished does not stay.
-    Raises a subclass of ScanError for everything that is the scan's or the disk's fault.
+    The file must be the one with `fingerprint`; `max_megapixels` 0 sets no limit. A spool file that is not finished
+    does not stay. Raises a subclass of ScanError for everything that is the scan's or the disk's fault.
     """
     try:
         return _colorize(root, path, fingerprint, spool, max_megapixels, settings, predict)
@@ -107,8 +107,8 @@ def _colorize(
         os.close(descriptor)
     with stages.timed("net"):
         ab = _upright(predict, net_lightness(pixels), luggage.orientation)
-    rows = strip_rows(picture.width)
-    painter = Painter(pixels, Chroma(ab, picture.width, picture.height), rows)
+    rows = picture.strip_rows(strip_rows(picture.width))
+    painter = Painter(pixels, Chroma(ab, picture.width, picture.height), rows, picture.blue_first)
 
     def paint(top: int, bottom: int) -> NDArray[np.uint8]:
         with stages.timed("colour"):
@@ -157,7 +157,7 @@ def _require_unchanged(descriptor: int, fingerprint: Fingerprint) -> None:
 
 def _require_size(width: int, height: int, max_megapixels: float) -> None:
     megapixels = width * height / 1e6
-    if megapixels > max_megapixels:
+    if 0 < max_megapixels < megapixels:
         raise TooLargeError(
             f"It has {megapixels:.1f} megapixels ({width} x {height}), more than the {max_megapixels:g} allowed; "
             "scan it smaller, or raise the limit in the config."

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorwatch.errors import ModelError, explain_os_error
+from colorwatch.scan import WorkerSetup
 
 INPUT_SIDE = 224
 OUTPUT_SIDE = 56
@@ -67,9 +68,9 @@ class Net:
         return np.asarray(output, dtype=np.float32)
 
 
-def load(path: str) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """The predict function of the model at `path`, as workers name it; raises ModelError."""
-    return Net.load(path).predict_ab
+def load(setup: WorkerSetup) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """The predict function of the model that `setup` names, as workers load it; raises ModelError."""
+    return Net.load(setup.model).predict_ab
 
 
 def _read(path: str) -> bytes:

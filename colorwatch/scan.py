@@ -65,11 +65,13 @@ DEFAULT_NET = "colorwatch.net:load"
 
 @dataclass(frozen=True, slots=True)
 class WorkerSetup:
-    """What a worker is told first. `net` names a function of a model's path that returns the predict function."""
+    """What a worker is told first. `net` names a function of this setup that returns the predict function."""
 
     parent: int  # the pid that must stay alive for the worker to stay
-    model: str
+    model: str  # the model's file
     net: str = DEFAULT_NET
+    threads: int = 1  # OpenCV's own
+    small: bool = False  # less memory rather than more speed
 
 
 # --- requests to a worker ---------------------------------------------------------------------------------
@@ -160,9 +162,33 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The worker has loaded its net and takes requests."""
+    """The worker has loaded its net and takes requests; the zygote has, and forks."""
 
     pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForkRequest:
+    """To the zygote: fork a worker. Its end of the channel and its error file come with the packet."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """From the zygote: the worker of that request. A pidfd of it comes with the packet."""
+
+    number: int
+    pid: int
+    threads: int  # of the zygote, at the fork
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """From the zygote: how that worker ended: its exit code, or the signal's number as a negative one."""
+
+    number: int
+    code: int
 
 
 Answer = Facts | Incomplete | Rendering | Failure

@@ -71,7 +71,8 @@ class Service:
         self._ticket = 0
         self._probe_turn = True
         self._worked = False  # some worker was ready once
-        self._rescanned: dict[str, int] = {}  # folder -> paths not yet settled at its last full look
+        self._rescanned: set[str] = set()  # folders that were looked through at least once
+        self.unreachable: set[str] = set()  # folders whose inbox cannot be looked at now
         self._ready: list[str] = []  # folders whose spool is clean
         self._build(model)
 
@@ -134,11 +135,12 @@ class Service:
         over = self._deadline is not None and self._clock() > self._deadline
         return self._stops > 1 or over or (not self.claims and self._settled_down())
 
-    def run(self, until: Callable[[], bool] = lambda: False) -> None:
+    def run(self, until: Callable[[], bool] | None = None) -> None:
         """Ticks until it is stopped, or until `until` says so; sleeps between, until something happens."""
-        while not self.stopped and not until():
+        longest = LONGEST_SLEEP if until is None else 0.1
+        while not self.stopped and not (until and until()):
             self.tick(self._clock())
-            self._sleep()
+            self._sleep(longest)
 
     def close(self) -> None:
         """Ends workers and folders; what was running goes back into the queue."""
@@ -217,11 +219,13 @@ class Service:
             case messages.SpoolCleaned():
                 self._ready.append(message.folder)
             case messages.Rescanned():
-                self._rescanned[message.folder] = message.pending
+                self._rescanned.add(message.folder)
                 self._log.debug("folder.rescanned", folder=message.folder, files=message.files)
             case messages.Unreachable():
+                self.unreachable.add(message.folder)
                 self._log.warning("folder.unreachable", folder=message.folder, reason=message.why)
             case messages.Reachable():
+                self.unreachable.discard(message.folder)
                 self._log.info("folder.reachable", folder=message.folder)
 
     def _on_event(self, event: Event, now: float) -> None:
@@ -273,12 +277,13 @@ class Service:
         active = counts[State.QUEUED] + counts[State.RUNNING] + counts[State.RENDERED] + counts[State.PUBLISHED]
         waiting = self.ledger.waiting(self._clock()) + self.steps.troubled
         return (
-            len(self._rescanned) == len(self._folders)
+            self._rescanned | self.unreachable == self._folders.keys()
             and active <= waiting
             and not self.intake
             and not self.claims
-            and self._messages.empty()
+            # A folder tells before it counts down, so it is asked first.
             and all(folder.pending() == 0 for folder in self._folders.values())
+            and self._messages.empty()
         )
 
     def left_waiting(self) -> int:
@@ -290,9 +295,9 @@ class Service:
         counts = self.ledger.counts()
         return counts[State.RENDERED] + counts[State.PUBLISHED] <= self.steps.troubled and self._messages.empty()
 
-    def _sleep(self) -> None:
+    def _sleep(self, longest: float) -> None:
         due = self.steps.next_due()
-        seconds = LONGEST_SLEEP if due is None else min(LONGEST_SLEEP, max(0.0, due - self._clock()))
+        seconds = longest if due is None else min(longest, max(0.0, due - self._clock()))
         poller = select.poll()
         for descriptor in (self._wake, *self._pool.descriptors()):
             poller.register(descriptor, select.POLLIN)

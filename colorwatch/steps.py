@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from colorwatch import messages
 from colorwatch.originals import Fate
-from colorwatch.publishing import next_name, safe_name
+from colorwatch.publishing import cut_name, next_name, safe_name
 from colorwatch.scan import Facts, Fingerprint, Job, Rendering, Scan, State, printable
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def output_names(path: str, facts: Facts) -> Iterator[str]:
     stem, extension = os.path.splitext(safe_name(path))
     if extension.lower() not in EXTENSIONS.get(facts.format, ()):
         extension = facts.extension
-    first = stem + extension
+    folder, name = os.path.split(stem)
+    first = os.path.join(folder, cut_name(name, 255 - len(extension)) + extension)
     yield first
     number = 2
     while True:

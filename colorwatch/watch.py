@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import warnings
 from collections.abc import Callable
 
 from watchdog.events import (
@@ -55,6 +56,9 @@ class Watch:
 
     def start(self) -> None:
         """Raises OSError: the root is missing or unreadable, or the system's inotify limits are reached."""
+        # A folder that appears while it is being walked is registered twice. watchdog warns, though nothing is wrong;
+        # under `-W error` that warning would end its reading thread.
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
         self._observer = InotifyObserver()
         self._observer.schedule(self._handler, self._root, recursive=self._recursive, event_filter=_EVENTS)
         self._observer.start()

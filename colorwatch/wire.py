@@ -15,8 +15,11 @@ from functools import cache
 from typing import Any, TypeVar, Union
 
 from colorwatch.scan import (
+    Ended,
     Facts,
     Failure,
+    Forked,
+    ForkRequest,
     Incomplete,
     ProbeRequest,
     Ready,
@@ -29,7 +32,10 @@ MAX_BYTES = 64 * 1024  # a packet larger than this is no answer of ours
 
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
-    for kind in (WorkerSetup, ProbeRequest, RenderRequest, Ready, Facts, Incomplete, Rendering, Failure)
+    for kind in (
+        *(WorkerSetup, ProbeRequest, RenderRequest, Ready, Facts, Incomplete, Rendering, Failure),
+        *(ForkRequest, Forked, Ended),
+    )
 }
 
 T = TypeVar("T")

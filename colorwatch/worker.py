@@ -28,7 +28,7 @@ PR_SET_PDEATHSIG = 1
 def server(setup: WorkerSetup) -> Callable[[Request], Answer]:
     """The function that answers requests, its net loaded; raises ModelError where that cannot be."""
     module, _, name = setup.net.partition(":")
-    predict: Predict = getattr(importlib.import_module(module), name)(setup.model)
+    predict: Predict = getattr(importlib.import_module(module), name)(setup)
 
     def serve(request: Request) -> Answer:
         return _guarded(lambda: _answer(request, predict))

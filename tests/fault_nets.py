@@ -1,6 +1,6 @@
 """Nets that fail on purpose, and one that only gives grey: real functions, loaded by real workers.
 
-`load(model)` takes the model's path and returns the predict function: lightness (224, 224) to ab (56, 56, 2).
+`load(setup)` takes the model's path and returns the predict function: lightness (224, 224) to ab (56, 56, 2).
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from colorwatch.errors import ModelError
+from colorwatch.scan import WorkerSetup
 
-def grey_net(model: str) -> Callable[[Any], Any]:
+
+def grey_net(setup: WorkerSetup) -> Callable[[Any], Any]:
     """No colour at all."""
     import numpy as np
 
     return lambda lightness: np.zeros((56, 56, 2), np.float32)
 
 
-def crash_net(model: str) -> Callable[[Any], Any]:
+def crash_net(setup: WorkerSetup) -> Callable[[Any], Any]:
     """Dies in each pass, as native code does."""
 
     def predict(lightness: Any) -> Any:
@@ -28,7 +31,7 @@ def crash_net(model: str) -> Callable[[Any], Any]:
     return predict
 
 
-def hang_net(model: str) -> Callable[[Any], Any]:
+def hang_net(setup: WorkerSetup) -> Callable[[Any], Any]:
     """Never comes back, and does not listen."""
 
     def predict(lightness: Any) -> Any:
@@ -39,9 +42,9 @@ def hang_net(model: str) -> Callable[[Any], Any]:
     return predict
 
 
-def black_crash_net(model: str) -> Callable[[Any], Any]:
+def black_crash_net(setup: WorkerSetup) -> Callable[[Any], Any]:
     """Dies over black pictures alone; others come out grey."""
-    grey = grey_net(model)
+    grey = grey_net(setup)
 
     def predict(lightness: Any) -> Any:
         if lightness.max() < 1:
@@ -51,15 +54,34 @@ def black_crash_net(model: str) -> Callable[[Any], Any]:
     return predict
 
 
-def black_hang_net(model: str) -> Callable[[Any], Any]:
+def black_hang_net(setup: WorkerSetup) -> Callable[[Any], Any]:
     """Hangs over black pictures alone; others come out grey."""
-    grey, hang = grey_net(model), hang_net(model)
+    grey, hang = grey_net(setup), hang_net(setup)
     return lambda lightness: hang(lightness) if lightness.max() < 1 else grey(lightness)
 
 
-def parent_killing_net(model: str) -> Callable[[Any], Any]:
+def hang_once_net(setup: WorkerSetup) -> Callable[[Any], Any]:
+    """Hangs in the first pass of all workers, and leaves the model's file to say so."""
+    marker = setup.model
+    grey, hang = grey_net(setup), hang_net(setup)
+
+    def predict(lightness: Any) -> Any:
+        if os.path.exists(marker):
+            return grey(lightness)
+        with open(marker, "w"):
+            return hang(lightness)
+
+    return predict
+
+
+def missing_net(setup: WorkerSetup) -> Callable[[Any], Any]:
+    """Cannot be loaded."""
+    raise ModelError("there is no such net")
+
+
+def parent_killing_net(setup: WorkerSetup) -> Callable[[Any], Any]:
     """Over black pictures it takes the daemon down, as a scan does that fills the machine's memory."""
-    grey = grey_net(model)
+    grey = grey_net(setup)
 
     def predict(lightness: Any) -> Any:
         if lightness.max() < 1:

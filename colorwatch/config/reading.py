@@ -1,5 +1,7 @@
 """YAML read into plain values, with the line of every key. Nothing here knows which keys exist.
 
+`Wording` is what a fault calls the file: a config, or another file that is read with the same care.
+
 Every scalar stays the text that stands in the file (or None where nothing stands): the models say what is a number.
 So the surprises of YAML 1.1 cannot happen: a folder named `no` is not False, and `1:30` is not 90.
 """
@@ -25,7 +27,6 @@ Plain = None | str | list["Plain"] | dict[str, "Plain"]
 
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = {_TAG + name for name in ("str", "int", "float", "bool", "null")}
-_EXAMPLE_HINT = "copy config.example.yaml and change its folders"
 
 # What the YAML parser says, and how we say it. The first text found in its message counts.
 _SYNTAX = (
@@ -47,6 +48,26 @@ _SYNTAX = (
     ("special characters are not allowed", "a control character stands in the file; remove it"),
     ("unknown escape character", "a backslash in double quotes; use single quotes, or write it twice"),
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What faults call the file: `noun`; a `key` that it may begin with; what to do instead, as parts of a sentence."""
+
+    noun: str
+    key: str
+    ask: str
+    hint: str
+    look: str
+
+
+CONFIG = Wording(
+    noun="config",
+    key="folders",
+    ask="name the config with --config FILE",
+    hint="copy config.example.yaml and change its folders",
+    look="see config.example.yaml for how it should look",
+)
 
 
 @dataclass(slots=True)
@@ -72,48 +93,48 @@ class NoDocumentError(Exception):
         self.fault = Fault((), message, line)
 
 
-def read(path: str) -> Document:
+def read(path: str, wording: Wording = CONFIG) -> Document:
     """Read the file. Raises NoDocumentError where it cannot be read, or is no YAML mapping."""
-    text = _decode(_load_bytes(path))
-    root = _compose(text)
+    text = _decode(_load_bytes(path, wording))
+    root = _compose(text, wording)
     if root is None:
-        raise NoDocumentError(f"the config is empty; {_EXAMPLE_HINT}", 1)
+        raise NoDocumentError(f"the {wording.noun} is empty; {wording.hint}", 1)
     if not isinstance(root, yaml.MappingNode):
-        raise NoDocumentError("the config does not begin with keys such as `folders:`; " + _EXAMPLE_HINT, _line(root))
+        wrong = f"the {wording.noun} does not begin with keys such as `{wording.key}:`; {wording.hint}"
+        raise NoDocumentError(wrong, _line(root))
     document = Document()
-    values = _Builder(document).build(root, ())
+    values = _Builder(document, wording).build(root, ())
     document.values = values if isinstance(values, dict) else {}
     # A fault of the file as a whole (a missing key) belongs to its first line, comments or not.
     document.lines[()] = 1
     return document
 
 
-def _load_bytes(path: str) -> bytes:
+def _load_bytes(path: str, wording: Wording) -> bytes:
+    noun = wording.noun
     try:
         # O_NONBLOCK: opening a fifo would wait for a writer for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise NoDocumentError(
-            f"there is no such file; name the config with --config FILE, or {_EXAMPLE_HINT}"
-        ) from None
+        raise NoDocumentError(f"there is no such file; {wording.ask}, or {wording.hint}") from None
     except OSError as error:
-        raise NoDocumentError(f"the config cannot be opened: {explain_os_error(error)}") from None
+        raise NoDocumentError(f"the {noun} cannot be opened: {explain_os_error(error)}") from None
     except ValueError:
-        raise NoDocumentError("this cannot be the name of a file; name the config with --config FILE") from None
+        raise NoDocumentError(f"this cannot be the name of a file; {wording.ask}") from None
     try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
-            raise NoDocumentError("this is a folder; name the config file inside it")
+            raise NoDocumentError(f"this is a folder; name the {noun} file inside it")
         if not stat.S_ISREG(mode):
             raise NoDocumentError("this is no regular file; name a YAML file")
         with open(descriptor, "rb", closefd=False) as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise NoDocumentError(f"the config cannot be read: {explain_os_error(error)}") from None
+        raise NoDocumentError(f"the {noun} cannot be read: {explain_os_error(error)}") from None
     finally:
         os.close(descriptor)
     if len(content) > MAX_BYTES:
-        raise NoDocumentError("the file is larger than a megabyte and cannot be a config; name a YAML file")
+        raise NoDocumentError(f"the file is larger than a megabyte and cannot be a {noun}; name a YAML file")
     return content
 
 
@@ -132,44 +153,48 @@ class _Composer(yaml.BaseLoader):
 
     depth = 0
     count = 0
+    wording = CONFIG
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         self.depth += 1
         self.count += 1
         if self.depth > MAX_DEPTH or self.count > MAX_VALUES:
-            raise NoDocumentError("there is far too much here for a config; " + _EXAMPLE_HINT, self.line + 1)
+            wrong = f"there is far too much here for a {self.wording.noun}; {self.wording.hint}"
+            raise NoDocumentError(wrong, self.line + 1)
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
 
 
-def _compose(text: str) -> yaml.Node | None:
+def _compose(text: str, wording: Wording) -> yaml.Node | None:
     try:
         composer = _Composer(text)
+        composer.wording = wording
         return composer.get_single_node()
     except yaml.reader.ReaderError as error:
-        raise NoDocumentError(_plain_words(str(error)), text.count("\n", 0, error.position) + 1) from None
+        raise NoDocumentError(_plain_words(str(error), wording), text.count("\n", 0, error.position) + 1) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        words = _plain_words(f"{error.context or ''}: {error.problem or ''}")
+        words = _plain_words(f"{error.context or ''}: {error.problem or ''}", wording)
         raise NoDocumentError(words, mark.line + 1 if mark else None) from None
     except (yaml.YAMLError, ValueError, OverflowError, LookupError, RecursionError) as error:
         # PyYAML itself lets some through: "\UFFFFFFFF" is a ValueError of chr().
-        raise NoDocumentError(f"this is not YAML: {printable(str(error))}; {_EXAMPLE_HINT}") from None
+        raise NoDocumentError(f"this is not YAML: {printable(str(error))}; {wording.hint}") from None
 
 
-def _plain_words(message: str) -> str:
+def _plain_words(message: str, wording: Wording) -> str:
     for theirs, ours in _SYNTAX:
         if theirs in message:
             return f"this is not YAML: {ours}"
-    return f"this is not YAML: {printable(message.strip(': '))}; see config.example.yaml for how it should look"
+    return f"this is not YAML: {printable(message.strip(': '))}; {wording.look}"
 
 
 class _Builder:
     """Turns nodes into plain values, noting lines and faults in the document."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, wording: Wording) -> None:
         self.document = document
+        self.noun = wording.noun
         self.count = 0
 
     def build(self, node: yaml.Node, key: Key) -> Plain:
@@ -177,7 +202,7 @@ class _Builder:
         self.count += 1
         if self.count > MAX_VALUES or len(key) > MAX_DEPTH:
             raise NoDocumentError(
-                "aliases (*) make this config endless or far too long; write the values out", _line(node)
+                f"aliases (*) make this {self.noun} endless or far too long; write the values out", _line(node)
             )
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, key)
@@ -216,7 +241,7 @@ class _Builder:
     def _check_tag(self, node: yaml.Node, allowed: set[str], key: Key) -> None:
         if node.tag not in allowed:
             tag = quoted(str(node.tag).replace(_TAG, "!!"))
-            self._fault(key, f"the tag {tag} has no place in a config; write the plain value", _line(node))
+            self._fault(key, f"the tag {tag} has no place in a {self.noun}; write the plain value", _line(node))
 
     def _fault(self, key: Key, message: str, line: int) -> None:
         self.document.faults.append(Fault(key, message, line))

@@ -135,7 +135,8 @@ def desks(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
 
     yield make
     for desk in made:
-        desk.stop()
+        if hasattr(desk, "folder"):
+            desk.stop()
 
 
 @pytest.fixture
@@ -210,9 +211,7 @@ class TestArriving:
     def test_an_inbox_that_is_a_link(self, desks: Callable[..., Desk], tmp_path: Path) -> None:
         (tmp_path / "real").mkdir()
         (tmp_path / "link").symlink_to("real")
-        desks(inbox=str(tmp_path / "link")).start()
-        desk = desks()
-        desk.settings = replace(desk.settings, inbox=str(tmp_path / "link"))
+        desk = desks(inbox=str(tmp_path / "link"))
         desk.inbox = tmp_path / "real"
         desk.start()
         desk.put("x.jpg")
@@ -299,7 +298,7 @@ class TestNotArriving:
         found = os.stat(place)
         desk.settles("x.jpg")
         os.unlink(place)
-        desk.quiet()
+        eventually(lambda: not desk.folder._inbox._settler.paths(), message="the deletion noticed")
         desk.put("x.jpg")
         os.utime(place, ns=(found.st_mtime_ns, found.st_mtime_ns))
         desk.settles("x.jpg", "x.jpg")
@@ -557,17 +556,18 @@ class TestRoot:
         eventually(lambda: len(desk.all(Rescanned)) > 3)
         assert [message.step for message in desk.all(Trouble)] == ["watch"]
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
     def test_a_folder_that_cannot_be_read_is_told_once_and_the_rest_goes_on(self, desks: Callable[..., Desk]) -> None:
         desk = desks(rescan_seconds=0.3)
         desk.put("closed/x.jpg").parent.chmod(0)
+        if os.access(desk.inbox / "closed", os.R_OK):
+            pytest.skip("this user reads every folder")
         desk.put("y.jpg")
         desk.start()
         desk.settles("y.jpg")
         eventually(lambda: len(desk.all(Rescanned)) > 3)
         assert len(desk.all(Trouble)) == 1
         (desk.inbox / "closed").chmod(0o755)
-        desk.settles("x.jpg", "y.jpg")
+        desk.settles("closed/x.jpg", "y.jpg")
 
     def test_stopping_does_not_wait_for_the_inbox(self, desks: Callable[..., Desk]) -> None:
         desk = desks()

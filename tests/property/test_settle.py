@@ -39,9 +39,7 @@ class Settling(RuleBasedStateMachine):
         self.settler.observe(name, size, mtime, inode, self.now)
         file = self.files.get(name)
         look = (size, mtime, inode)
-        if file is None:
-            self.files[name] = File(look, self.now)
-        elif file.look[:2] != look[:2] or (file.owed and file.look != look):
+        if file is None or file.look[:2] != look[:2] or (file.owed and file.look != look):
             self.files[name] = File(look, self.now)
         elif file.again is not None:
             # While it waits the first inode seen is taken as its own, and another one is a change.

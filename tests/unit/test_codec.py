@@ -28,7 +28,7 @@ def decoded(path):
         os.close(descriptor)
 
 
-def saved(path, target, quality=92, strip_rows=7):
+def saved(path, target, quality=92, strip_rows=8):
     """Through the codec and out again: what a scan becomes where the net gives no colour."""
     picture, luggage, pixels, alpha = decoded(path)
     rgb = pixels if pixels.ndim == 3 else np.dstack([pixels] * 3)
@@ -36,7 +36,9 @@ def saved(path, target, quality=92, strip_rows=7):
         rgb = np.dstack([rgb, alpha])
     fd = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     try:
-        save(picture, rgb.shape[2], strip_rows, lambda top, bottom: rgb[top:bottom], luggage, fd, quality)
+        given = rgb[..., ::-1] if picture.blue_first else rgb
+        rows = picture.strip_rows(strip_rows)
+        save(picture, rgb.shape[2], rows, lambda top, bottom: given[top:bottom], luggage, fd, quality)
     finally:
         os.close(fd)
     return rgb

