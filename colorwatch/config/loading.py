@@ -38,6 +38,8 @@ def load(path: str, check_folders: bool = True) -> Config:
     faults += places.overlaps(found, places.on_disk(found) if check_folders else places.lexical(found))
     if check_folders:
         faults += places.check_disk(found)
+        if not any(fault.key == ("model",) for fault in faults):
+            faults += places.check_model_name(document.values, base, found)
     if config is None or faults:
         raise ConfigError(
             lines(path, [replace(fault, line=fault.line or document.line(fault.key)) for fault in faults])

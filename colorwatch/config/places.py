@@ -15,7 +15,7 @@ from itertools import combinations
 
 from colorwatch.config.faults import Fault, Key, quoted, spell
 from colorwatch.config.reading import Plain
-from colorwatch.config.schema import MAX_FOLDERS, Config, absolute
+from colorwatch.config.schema import MAX_FOLDERS, MODEL_ENDINGS, MODEL_NAMES, Config, absolute, unknown_model
 from colorwatch.errors import explain_os_error
 from colorwatch.scan import Originals, printable
 
@@ -116,6 +116,17 @@ def check_disk(places: Iterable[Place]) -> Iterator[Fault]:
             yield Fault(place.key, message)
 
 
+def check_model_name(values: dict[str, Plain], base: str, places: Iterable[Place]) -> Iterator[Fault]:
+    """A fault for a model name that is neither known nor that of a file in one of the folders of models."""
+    name = values.get("model")
+    if not isinstance(name, str) or not name or name in MODEL_NAMES or "/" in name:
+        return
+    folders = [base, *(place.path for place in places if place.role == "state")]
+    files = [os.path.join(folder, "models", name + ending) for folder in folders for ending in MODEL_ENDINGS]
+    if not any(os.path.lexists(file) for file in files):
+        yield Fault(("model",), unknown_model(name))
+
+
 def _folders(values: dict[str, Plain]) -> list[Plain]:
     folders = values.get("folders")
     return folders[:MAX_FOLDERS] if isinstance(folders, list) else []
@@ -211,7 +222,7 @@ def _disk_fault(place: Place) -> str | None:
         return f"{shown} cannot be looked at: {explain_os_error(error)}; write a folder that user {_user()} may open"
     if place.role == "model":
         if not stat.S_ISREG(mode):
-            return f"{shown} is no file; write the path of an .onnx file"
+            return f"{shown} is no file; write the path of an .onnx or .caffemodel file"
         return (
             None
             if os.access(place.path, os.R_OK)
@@ -225,7 +236,7 @@ def _disk_fault(place: Place) -> str | None:
 def _missing(place: Place) -> str | None:
     shown = printable(place.path)
     if place.role == "model":
-        return f"there is no file {shown}; write the path of an .onnx file that is there"
+        return f"there is no file {shown}; write the path of an .onnx or .caffemodel file that is there"
     if place.role not in ("state", "quarantine"):
         return f"there is no folder {shown}; make it with: mkdir -p {shlex.quote(shown)}"
     # These two are made when they are needed: what counts is whether they can be.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -22,8 +23,10 @@ from pydantic_core import PydanticCustomError
 from colorwatch.config.faults import nearest, quoted
 from colorwatch.scan import Originals, printable
 
-MODEL_NAMES = ("compact",)
-"""The models known by name; `colorwatch.modelstore` knows their files."""
+MODEL_NAMES = ("auto", "compact", "zhang2016", "zhang2016-onnx", "siggraph17")
+"""The models known by name, and `auto`; `colorwatch.modelstore` knows their files, and those that were imported."""
+
+MODEL_ENDINGS = (".onnx", ".caffemodel")
 
 MAX_FOLDERS = 100
 MAX_NAME = 64
@@ -82,11 +85,12 @@ def _auto_or_whole(low: int, high: int) -> BeforeValidator:
 
 
 def _model_name(name: str) -> str:
-    if name in MODEL_NAMES:
-        return name
-    if name.lower().endswith(".onnx"):
+    if name.lower().endswith(MODEL_ENDINGS):
         advice = f"write model: {{path: {printable(name[:60])}, trust: true}} if you trust where it comes from"
         raise PydanticCustomError("model_name", "is a file, not a name; {advice}", {"advice": advice})
+    # Whether a model of that name was imported is for those to see who may look at the disk.
+    if name in MODEL_NAMES or re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        return name
     raise PydanticCustomError("model_name", "{wrong}", {"wrong": unknown_model(name)})
 
 
@@ -98,8 +102,8 @@ def unknown_model(name: str) -> str:
 
 
 def _model_file(path: str) -> str:
-    if not path.lower().endswith(".onnx"):
-        raise PydanticCustomError("model_file", "does not end in .onnx")
+    if not path.lower().endswith(MODEL_ENDINGS):
+        raise PydanticCustomError("model_file", "does not end in .onnx or .caffemodel")
     return path
 
 
@@ -196,8 +200,11 @@ class ModelPath(_Strict):
         str,
         AfterValidator(_absolute),
         AfterValidator(_model_file),
-        Takes("the path of an .onnx file", "./my-model.onnx"),
-    ] = Field(description="The file, in ONNX format.")
+        Takes("the path of an .onnx or .caffemodel file", "./my-model.onnx"),
+    ] = Field(
+        description="The file: ONNX, with a manifest of the same name ending in .yaml beside it, or a caffemodel of "
+        "the published net."
+    )
     trust: Annotated[bool, Takes("true, if you trust where the file comes from", "true")] = Field(
         description="Must be true: say so only if you trust where the file comes from, for it is loaded by native code."
     )
@@ -208,7 +215,7 @@ class ModelPath(_Strict):
         if not trust:
             sentence = (
                 "must be true, for a model file is loaded by native code, which a bad file can abuse; "
-                "write trust: true if you trust where it comes from, else model: compact"
+                "write trust: true if you trust where it comes from, else model: auto"
             )
             raise PydanticCustomError("trust", sentence)
         return trust
@@ -277,8 +284,19 @@ class Config(_Strict):
         )
     )
     model: Annotated[
-        ModelChoice, Takes(f"the name of a model ({', '.join(MODEL_NAMES)}), or a mapping of path and trust", "compact")
-    ] = Field(default="compact", description="What knows the colours. compact is the model that comes with colorwatch.")
+        ModelChoice, Takes(f"the name of a model ({', '.join(MODEL_NAMES)}), or a mapping of path and trust", "auto")
+    ] = Field(
+        default="auto",
+        description="What knows the colours. compact comes with colorwatch; zhang2016 is the published net, to be had "
+        "by `colorwatch models fetch zhang2016`. auto: zhang2016 where its file is, else compact. Other names are "
+        "those of models that were fetched or imported: see `colorwatch models list`.",
+    )
+    net_memory: Annotated[Literal["auto", "fast", "small"], Takes("auto, fast or small", "auto")] = Field(
+        default="auto",
+        description="Whether the net may take much memory to be fast. For the published net, fast means 1.1 GB "
+        "with OpenCV 4 and 1.6 GB with 5 (all workers share it), small about 350 MB and two to four times the time. "
+        "auto: as this machine's memory allows.",
+    )
     workers: Annotated[
         Literal["auto"] | int, _auto_or_whole(1, 64), Takes("auto, or a whole number from 1 to 64", "auto")
     ] = Field(

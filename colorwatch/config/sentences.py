@@ -135,5 +135,5 @@ _WORDS: dict[str, Callable[[str, dict[str, Any]], str]] = {
     "path": _as_said,
     "name": _not("a fit name"),
     "auto_or_whole": _not("auto, and not a number in the range"),
-    "model_file": lambda given, _: f"{given} does not end in .onnx",
+    "model_file": lambda given, _: f"{given} does not end in .onnx or .caffemodel",
 }

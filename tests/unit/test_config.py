@@ -63,7 +63,8 @@ class TestDefaults:
                 jpeg_quality=92,
             ),
         )
-        assert (config.model, config.workers, config.state) == ("compact", "auto", str(home / "state"))
+        assert (config.model, config.workers, config.state) == ("auto", "auto", str(home / "state"))
+        assert config.net_memory == "auto"
         assert config.limits == Limits(
             max_megapixels=200,
             deadline_seconds=120,

@@ -62,12 +62,12 @@ def test_settings_that_are_commented_out_are_the_defaults(home: Path) -> None:
         text = render()[: found.start()] + found.expand(r"\1\2") + render()[found.end() :]
         assert loaded(text) == plain, key
         tried.append(key)
-    assert len(tried) == 8 + 1 + 5 + 2
+    assert len(tried) == 8 + 2 + 5 + 2
 
 
 def test_archive_and_model_of_ones_own_work_as_shown(home: Path) -> None:
     (home / "my-model.onnx").write_bytes(b"net")
-    head, tail = render().split("#model: compact")
+    head, tail = render().split("#model: auto")
     config = loaded(head + re.sub(r"^#(model|  )", r"\1", tail, flags=re.MULTILINE))
     assert config.model == ModelPath(path=str(home / "my-model.onnx"), trust=True)
     config = loaded(render().replace("#archive:", "archive:").replace("#originals: keep", "originals: archive"))

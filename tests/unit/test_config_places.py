@@ -204,10 +204,25 @@ class TestDisk:
     def test_model_file_must_exist(self, home: Path) -> None:
         text = config("inbox: a, outbox: b") + "model: {path: m.onnx, trust: true}\n"
         assert faults(text) == [
-            f"4: model.path: there is no file {home}/m.onnx; write the path of an .onnx file that is there"
+            f"4: model.path: there is no file {home}/m.onnx; "
+            "write the path of an .onnx or .caffemodel file that is there"
         ]
         (home / "m.onnx").mkdir()
-        assert faults(text) == [f"4: model.path: {home}/m.onnx is no file; write the path of an .onnx file"]
+        assert faults(text) == [
+            f"4: model.path: {home}/m.onnx is no file; write the path of an .onnx or .caffemodel file"
+        ]
+
+    def test_model_of_another_name_must_be_in_one_of_the_folders_of_models(self, home: Path) -> None:
+        text = config("inbox: a, outbox: b", state="./s") + "model: compcat\n"
+        wrong = '4: model: "compcat" is not the name of a known model; did you mean compact?'
+        assert faults(text) == [wrong]
+        for folder, ending in (("models", "onnx"), ("s/models", "caffemodel")):
+            (home / folder).mkdir(parents=True)
+            file = home / folder / f"compcat.{ending}"
+            file.touch()
+            assert faults(text) == []
+            file.unlink()
+            assert faults(text) == [wrong]
 
 
 class TestPermissions:
