@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_WORKER_DEATHS = 3
 MAX_BLAMED = 3  # deaths of the daemon while this scan ran alone and others were seen to work
+MAX_EXCUSED = 5  # workers that a scan may lose to the zygote's death before they count: it may be what kills it
 MAX_DAEMON_DEATHS = 20  # all deaths while it ran: the bound where no other scan ever comes to prove it
 
 
@@ -68,6 +70,7 @@ class Claims:
         self._send = send
         self._log = log
         self._running: dict[int, _Running] = {}
+        self._excused: Counter[int] = Counter()  # job -> workers it lost through no fault of its own
         self._succeeded = False  # a scan was rendered since the daemon started
 
     def __len__(self) -> int:
@@ -136,6 +139,7 @@ class Claims:
         match answer:
             case Rendering():
                 self._succeeded = True
+                self._excused.pop(job.id, None)
                 self._steps.rendered(job, running.spool, answer)
             case Failure(kind="changed"):
                 self._steps.skip(job, "changed", "it was changed before it was coloured; the new content is looked at")
@@ -163,6 +167,10 @@ class Claims:
         running = self._running.pop(event.ticket)
         job = running.job
         self._send(job.scan.folder, messages.Discard(running.spool))
+        if event.blameless and self._excused[job.id] < MAX_EXCUSED:
+            self._excused[job.id] += 1
+            self._ledger.release(job.id)
+            return
         deaths = self._ledger.worker_died(job.id, f"a worker was lost over it: {event.why}", now)
         if deaths >= MAX_WORKER_DEATHS:
             reason = f"{deaths} workers were lost over it; of the last one: {event.why}"

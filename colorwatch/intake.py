@@ -112,7 +112,9 @@ class Intake:
         """The worker of a probe is lost: tried again, three times at most."""
         message = self._probing.pop(event.ticket)
         scan = Scan(message.folder, message.path, message.fingerprint)
-        if self._ledger.probe_died(scan) >= MAX_DEATHS:
+        if event.blameless:
+            self.settled(message)
+        elif self._ledger.probe_died(scan) >= MAX_DEATHS:
             reason = f"three workers were lost over it; of the last one: {event.why}"
             self._steps.quarantine_scan(scan, "poison", reason)
         else:

@@ -21,7 +21,7 @@ def send(channel: socket.socket, packet: bytes, descriptors: list[int]) -> None:
 
 
 def receive(channel: socket.socket) -> tuple[bytes, list[int]]:
-    """One packet (empty at the end) and its descriptors, now the caller's to close. Raises OSError as `recvmsg` does."""
+    """One packet (empty at the end) and its descriptors, now the caller's to close; raises OSError."""
     items = array.array("i")
     space = socket.CMSG_SPACE(MAX_DESCRIPTORS * items.itemsize)
     packet, rights, _, _ = channel.recvmsg(MAX_BYTES + 1, space, socket.MSG_CMSG_CLOEXEC)

@@ -72,6 +72,7 @@ class WorkerSetup:
     net: str = DEFAULT_NET
     threads: int = 1  # OpenCV's own
     small: bool = False  # less memory rather than more speed
+    manifest: str = ""  # the file that says what goes into the net and what comes out, where it is not the usual
 
 
 # --- requests to a worker ---------------------------------------------------------------------------------
@@ -181,6 +182,14 @@ class Forked:
     number: int
     pid: int
     threads: int  # of the zygote, at the fork
+
+
+@dataclass(frozen=True, slots=True)
+class NotForked:
+    """From the zygote: there is no worker for that request; `why` is a sentence part."""
+
+    number: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from colorwatch.scan import (
     Forked,
     ForkRequest,
     Incomplete,
+    NotForked,
     ProbeRequest,
     Ready,
     Rendering,
@@ -34,7 +35,7 @@ _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         *(WorkerSetup, ProbeRequest, RenderRequest, Ready, Facts, Incomplete, Rendering, Failure),
-        *(ForkRequest, Forked, Ended),
+        *(ForkRequest, Forked, NotForked, Ended),
     )
 }
 

@@ -1,11 +1,13 @@
 """The child: loads the net once, then answers one request at a time over its socket until that closes.
 
-Run as `python -m colorwatch.worker DESCRIPTOR`. Everything that reads a scan's bytes happens in here; whatever goes
-wrong leaves as a plain `Failure`, and what cannot leave as one (a crash, a hang) costs this process alone.
+Run as `python -m colorwatch.worker DESCRIPTOR`, or forked from `colorwatch.zygote`. Everything that reads a scan's
+bytes happens in here; whatever goes wrong leaves as a plain `Failure`, and what cannot leave as one (a crash, a hang)
+costs this process alone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import os
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from colorwatch.colorize import Predict
 
 PR_SET_PDEATHSIG = 1
+OOM_SCORE = 300
 
 
 def server(setup: WorkerSetup) -> Callable[[Request], Answer]:
@@ -37,25 +40,29 @@ def server(setup: WorkerSetup) -> Callable[[Request], Answer]:
 
 
 def main(arguments: list[str]) -> int:
-    """Serves until the parent closes the socket or dies."""
-    # The terminal's Ctrl-C reaches the whole group, but only the parent decides when a worker ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Loads the net, then serves until the parent closes the socket or dies."""
     with socket.socket(fileno=int(arguments[0])) as channel:
         setup = decode(channel.recv(MAX_BYTES))
         if not isinstance(setup, WorkerSetup):
             return 1
-        _die_with(setup.parent)
+        become_worker(setup.parent)
         try:
             serve = server(setup)
         except ModelError as error:
             channel.send(encode(Failure("model", str(error), retryable=False)))
             return 1
-        channel.send(encode(Ready(os.getpid())))
-        while raw := channel.recv(MAX_BYTES):
-            request = decode(raw)
-            if not isinstance(request, ProbeRequest | RenderRequest):
-                return 1
-            channel.send(encode(serve(request)))
+        return attend(channel, serve)
+
+
+def attend(channel: socket.socket, serve: Callable[[Request], Answer]) -> int:
+    """Says that it is ready, then answers one request at a time until the channel closes; returns the exit code."""
+    importlib.import_module("colorwatch.colorize")  # now, not while the first scan waits
+    channel.send(encode(Ready(os.getpid())))
+    while raw := channel.recv(MAX_BYTES):
+        request = decode(raw)
+        if not isinstance(request, ProbeRequest | RenderRequest):
+            return 1
+        channel.send(encode(serve(request)))
     return 0
 
 
@@ -93,8 +100,27 @@ def _one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
-def _die_with(parent: int) -> None:
-    """Ask the kernel for SIGKILL when the parent dies, so that no orphan ever writes beside a successor."""
+def become_worker(parent: int) -> None:
+    """What every worker does first: it leaves Ctrl-C to the parent, dies with it, and goes first when memory ends."""
+    ignore_ctrl_c()
+    die_with(parent)
+    with contextlib.suppress(OSError, ValueError), open("/proc/self/oom_score_adj", "r+", encoding="ascii") as score:
+        # Else the kernel may choose the zygote, whose memory every worker shares: all of them would be lost for one.
+        if int(score.read()) < OOM_SCORE:
+            score.seek(0)
+            score.write(str(OOM_SCORE))
+
+
+def ignore_ctrl_c() -> None:
+    """The terminal's Ctrl-C reaches the whole group, but only the parent decides when a child ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def die_with(parent: int) -> None:
+    """Asks the kernel for SIGKILL when the parent dies, so that no orphan ever writes beside a successor.
+
+    The kernel means the thread that started this process: a pool lives and dies with the thread that polls it.
+    """
     libc: Any = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before the call above

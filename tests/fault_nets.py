@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -77,6 +78,18 @@ def hang_once_net(setup: WorkerSetup) -> Callable[[Any], Any]:
 def missing_net(setup: WorkerSetup) -> Callable[[Any], Any]:
     """Cannot be loaded."""
     raise ModelError("there is no such net")
+
+
+def threaded_net(setup: WorkerSetup) -> Callable[[Any], Any]:
+    """Grey, and it leaves a thread running."""
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    return grey_net(setup)
+
+
+def later_threaded_net(setup: WorkerSetup) -> Callable[[Any], Any]:
+    """Grey; it starts a thread on SIGUSR1."""
+    signal.signal(signal.SIGUSR1, lambda *_: threaded_net(setup))
+    return grey_net(setup)
 
 
 def parent_killing_net(setup: WorkerSetup) -> Callable[[Any], Any]:

@@ -8,15 +8,19 @@ import socket
 import sys
 import time
 
-from colorwatch.scan import Failure, ProbeRequest, Ready
+from colorwatch.scan import Failure, ProbeRequest, Ready, WorkerSetup
 from colorwatch.wire import MAX_BYTES, decode, encode
+from colorwatch.worker import become_worker
 
 
-def serve(arguments: list[str]) -> None:
+def server(setup: WorkerSetup) -> None:
+    """Nothing is loaded."""
+
+
+def attend(channel: socket.socket, serve: object) -> int:
     """Answers each probe by what its path says: the path is the script of the failure."""
-    channel = socket.socket(fileno=int(arguments[0]))
-    decode(channel.recv(MAX_BYTES))
     channel.send(encode(Ready(os.getpid())))
+    kept = []
     while raw := channel.recv(MAX_BYTES):
         request = decode(raw)
         assert isinstance(request, ProbeRequest)
@@ -37,9 +41,17 @@ def serve(arguments: list[str]) -> None:
             case "close":
                 channel.close()
                 time.sleep(3600)
+            case "hoard":
+                kept.append(b"x" * 50 * 2**20)
+                channel.send(encode(Failure("echo", request.path, retryable=False)))
             case _:
                 channel.send(encode(Failure("echo", request.path, retryable=False)))
+    return 0
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1:])
+    with socket.socket(fileno=int(sys.argv[1])) as own:
+        told = decode(own.recv(MAX_BYTES))
+        assert isinstance(told, WorkerSetup)
+        become_worker(told.parent)
+        sys.exit(attend(own, None))

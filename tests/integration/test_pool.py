@@ -1,8 +1,9 @@
-"""Real workers: killed, hung, babbling, replaced."""
+"""Real workers, spawned and forked: killed, hung, babbling, replaced."""
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -10,49 +11,27 @@ import time
 from collections.abc import Iterator
 
 import pytest
-
-from colorwatch.pool import Answered, Died, Event, SpawnPool, Started, StartFailed
-from colorwatch.scan import Failure, ProbeRequest, WorkerSetup
+from pools import SETUP, AnyPool, alive, answer, ask, death, wait_for
 from waiting import eventually
 
-SETUP = WorkerSetup(parent=0, model="none")
+from colorwatch.pool import Answered, Died, Event, SpawnPool, Started, StartFailed, ZygotePool
+
+KINDS = {"spawn": SpawnPool, "zygote": ZygotePool}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> type[AnyPool]:
+    return KINDS[request.param]
 
 
 @pytest.fixture
-def pool() -> Iterator[SpawnPool]:
-    pool = SpawnPool(2, SETUP, program="fault_workers")
+def pool(kind: type[AnyPool]) -> Iterator[AnyPool]:
+    pool = kind(2, SETUP, program="fault_workers")
     yield pool
     pool.stop()
 
 
-def wait_for(pool: SpawnPool, kind: type[Event], count: int = 1, clock_ahead: float = 0.0) -> list[Event]:
-    """Polls until `count` events of `kind` came; returns all events on the way."""
-    events: list[Event] = []
-
-    def enough() -> bool:
-        events.extend(pool.poll(time.monotonic() + clock_ahead))
-        return sum(isinstance(event, kind) for event in events) >= count
-
-    eventually(enough, 20, f"{count} x {kind.__name__}")
-    return events
-
-
-def ask(pool: SpawnPool, path: str, ticket: int = 1, seconds: float = 60.0) -> int:
-    return pool.submit(ProbeRequest(ticket, "/", path), time.monotonic() + seconds)
-
-
-def answer(events: list[Event], ticket: int = 1) -> Failure:
-    (found,) = [event for event in events if isinstance(event, Answered) and event.ticket == ticket]
-    assert isinstance(found.answer, Failure)
-    return found.answer
-
-
-def death(events: list[Event]) -> Died:
-    (found,) = [event for event in events if isinstance(event, Died)]
-    return found
-
-
-def test_each_request_gets_its_own_answer(pool: SpawnPool) -> None:
+def test_each_request_gets_its_own_answer(pool: AnyPool) -> None:
     wait_for(pool, Started, 2)
     ask(pool, "one", 1)
     ask(pool, "two", 2)
@@ -72,7 +51,7 @@ def test_each_request_gets_its_own_answer(pool: SpawnPool) -> None:
         ("close", "SIGKILL"),
     ],
 )
-def test_a_lost_worker_costs_its_own_request_alone(pool: SpawnPool, path: str, why: str) -> None:
+def test_a_lost_worker_costs_its_own_request_alone(pool: AnyPool, path: str, why: str) -> None:
     wait_for(pool, Started, 2)
     ask(pool, path, 1)
     ask(pool, "good", 2)
@@ -82,17 +61,16 @@ def test_a_lost_worker_costs_its_own_request_alone(pool: SpawnPool, path: str, w
     assert why in death(events).why
     assert death(events).ticket == 1
     assert answer(events, 2).message == "good"
-    assert any(isinstance(event, Started) for event in events + wait_for(pool, Started))
-    assert pool.idle() == 2
+    eventually(lambda: pool.poll(time.monotonic()) is not None and pool.idle() == 2, 20, "it is replaced")
 
 
-def test_the_last_words_of_a_worker_are_kept(pool: SpawnPool) -> None:
+def test_the_last_words_of_a_worker_are_kept(pool: AnyPool) -> None:
     wait_for(pool, Started, 2)
     ask(pool, "crash")
     assert "something in a codec went wrong" in death(wait_for(pool, Died)).last_words
 
 
-def test_a_hung_worker_is_ended_at_its_deadline(pool: SpawnPool) -> None:
+def test_a_hung_worker_is_ended_at_its_deadline(pool: AnyPool) -> None:
     wait_for(pool, Started, 2)
     pid = ask(pool, "hang", seconds=60)
     assert pool.poll(time.monotonic() + 59) == []
@@ -101,7 +79,7 @@ def test_a_hung_worker_is_ended_at_its_deadline(pool: SpawnPool) -> None:
     assert died.pid == pid
 
 
-def test_a_killed_worker_is_named_by_its_signal_and_replaced(pool: SpawnPool) -> None:
+def test_a_killed_worker_is_named_by_its_signal_and_replaced(pool: AnyPool) -> None:
     wait_for(pool, Started, 2)
     pid = ask(pool, "hang")
     os.kill(pid, signal.SIGKILL)
@@ -111,25 +89,25 @@ def test_a_killed_worker_is_named_by_its_signal_and_replaced(pool: SpawnPool) ->
     assert pool.idle() == 2
 
 
-def test_an_idle_worker_that_dies_is_replaced_without_a_word(pool: SpawnPool) -> None:
+def test_an_idle_worker_that_dies_is_replaced_without_a_word(pool: AnyPool) -> None:
     started = wait_for(pool, Started, 2)[0]
     assert isinstance(started, Started)
     os.kill(started.pid, signal.SIGKILL)
     assert all(isinstance(event, Started) for event in wait_for(pool, Started))
 
 
-def test_a_request_to_a_worker_that_just_died_is_reported(pool: SpawnPool) -> None:
+def test_a_request_to_a_worker_that_just_died_is_reported(pool: AnyPool) -> None:
     pool.size = 1
     (started,) = wait_for(pool, Started)
     assert isinstance(started, Started)
     os.kill(started.pid, signal.SIGKILL)
-    os.waitid(os.P_PID, started.pid, os.WEXITED | os.WNOWAIT)
+    eventually(lambda: not alive(started.pid), 5)
     ask(pool, "good", 5)
     assert death(wait_for(pool, Died)).ticket == 5
 
 
-def test_a_worker_is_replaced_after_its_share_of_scans() -> None:
-    pool = SpawnPool(1, SETUP, program="fault_workers", scans_per_worker=2)
+def test_a_worker_is_replaced_after_its_share_of_scans(kind: type[AnyPool]) -> None:
+    pool = kind(1, SETUP, program="fault_workers", scans_per_worker=2)
     try:
         wait_for(pool, Started)
         pids = set()
@@ -142,8 +120,8 @@ def test_a_worker_is_replaced_after_its_share_of_scans() -> None:
         pool.stop()
 
 
-def test_workers_that_never_start_are_reported_and_not_restarted_at_once() -> None:
-    pool = SpawnPool(1, SETUP, program="fault_starts")
+def test_workers_that_never_start_are_reported_and_not_restarted_at_once(kind: type[AnyPool]) -> None:
+    pool = kind(1, SETUP, program="fault_starts")
     try:
         (event,) = wait_for(pool, StartFailed)
         assert isinstance(event, StartFailed)
@@ -153,42 +131,113 @@ def test_workers_that_never_start_are_reported_and_not_restarted_at_once() -> No
         pool.stop()
 
 
-def test_stop_leaves_no_process_and_no_descriptor() -> None:
+def test_stop_leaves_no_process_and_no_descriptor(kind: type[AnyPool]) -> None:
     before = set(os.listdir("/proc/self/fd"))
-    pool = SpawnPool(2, SETUP, program="fault_workers")
+    pool = kind(2, SETUP, program="fault_workers")
     wait_for(pool, Started, 2)
     pid = ask(pool, "hang")
     pool.stop()
-    assert not os.path.exists(f"/proc/{pid}")
+    assert not alive(pid)
     assert len(set(os.listdir("/proc/self/fd")) - before) == 0
 
 
 PARENT = """
 import sys, time
-from colorwatch.pool import SpawnPool, Started
+import colorwatch.pool
+from colorwatch.pool import Started
 from colorwatch.scan import WorkerSetup, ProbeRequest
-pool = SpawnPool(1, WorkerSetup(0, sys.argv[1], sys.argv[2]), program="colorwatch.worker")
-while not any(isinstance(event, Started) for event in pool.poll(time.monotonic())):
+pool = getattr(colorwatch.pool, sys.argv[1])(2, WorkerSetup(0, "none"), program="fault_workers")
+started = 0
+while started < 2:
+    started += sum(isinstance(event, Started) for event in pool.poll(time.monotonic()))
     time.sleep(0.01)
-print(pool._workers[0].pid, flush=True)
-time.sleep(600)
+pool.submit(ProbeRequest(1, "/", "hang"), time.monotonic() + 600)
+print(*pool.pids, getattr(pool, "zygote", None) or "", flush=True)
+sys.stdin.read()
 """
 
 
-def test_no_worker_outlives_a_killed_daemon() -> None:
-    parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, "none", "fault_nets:grey_net"], stdout=subprocess.PIPE, text=True
-    )
-    assert parent.stdout is not None
-    with parent, parent.stdout:
-        worker = int(parent.stdout.readline())
+@pytest.fixture
+def daemon(kind: type[AnyPool]) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A process group with a pool of two workers, one of them hung; the pids of all its children."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, kind.__name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as parent:
+        assert parent.stdout is not None
+        yield parent, [int(pid) for pid in parent.stdout.readline().split()]
         parent.kill()
-        eventually(lambda: not _alive(worker), 2, "the worker is gone within two seconds")
 
 
-def _alive(pid: int) -> bool:
+def test_nothing_outlives_a_killed_daemon(daemon: tuple[subprocess.Popen[str], list[int]]) -> None:
+    parent, children = daemon
+    assert len(children) >= 2
+    parent.kill()
+    eventually(lambda: not any(map(alive, children)), 2, "all are gone within two seconds")
+
+
+def test_nothing_outlives_a_killed_daemon_by_being_deaf_to_it(
+    daemon: tuple[subprocess.Popen[str], list[int]],
+) -> None:
+    parent, children = daemon
+    for pid in children:
+        os.kill(pid, signal.SIGSTOP)  # no end of a channel reaches it: the kernel's own signal must do
+    parent.kill()
+    eventually(lambda: not any(map(alive, children)), 2, "all are gone within two seconds")
+
+
+def test_ctrl_c_in_the_group_ends_no_child(daemon: tuple[subprocess.Popen[str], list[int]]) -> None:
+    parent, children = daemon
+    for pid in children:
+        os.kill(pid, signal.SIGINT)
+    parent.send_signal(signal.SIGSTOP)
+    os.killpg(parent.pid, signal.SIGINT)
+    for pid in children:
+        assert alive(pid)
+        assert pending_signals(pid) == 0
+
+
+def pending_signals(pid: int) -> int:
+    """Signals that were sent to a process and not yet seen by it: an ignored one never waits."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
+        fields = dict(line.split(":\t", 1) for line in status)
+    return int(fields["SigPnd"], 16) | int(fields["ShdPnd"], 16)
+
+
+def test_a_worker_that_keeps_memory_is_replaced(kind: type[AnyPool]) -> None:
+    pool = kind(1, SETUP, program="fault_workers", growth_bytes=120 * 2**20)
     try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+        wait_for(pool, Started)
+        pids = []
+        for ticket in range(6):
+            eventually(lambda: pool.poll(time.monotonic()) is not None and pool.idle(), 20)
+            pids.append(ask(pool, "hoard", ticket))
+            assert not any(isinstance(event, Died) for event in wait_for(pool, Answered))
+        assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3]
+    finally:
+        pool.stop()
+
+
+def test_a_retired_pool_answers_what_it_has_and_ends(pool: AnyPool) -> None:
+    wait_for(pool, Started, 2)
+    ask(pool, "good", 7)
+    pool.retire()
+    assert pool.idle() == 0
+    events: list[Event] = []
+    eventually(lambda: events.extend(pool.poll(time.monotonic())) or pool.ended, 10, "it has ended")
+    assert answer(events, 7).message == "good"
+    assert all(isinstance(event, Answered) for event in events)
+    assert pool.descriptors() == []
+
+
+def test_a_closed_or_dead_worker_does_not_keep_the_daemon_awake(pool: AnyPool) -> None:
+    wait_for(pool, Started, 2)
+    ask(pool, "close")
+    eventually(lambda: pool.poll(time.monotonic()) == [] and any(w.closed_at for w in pool._workers), 5)
+    poller = select.poll()
+    for descriptor in pool.descriptors():
+        poller.register(descriptor, select.POLLIN)
+    assert poller.poll(0) == []

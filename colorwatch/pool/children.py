@@ -1,0 +1,148 @@
+"""A child process as a pool sees it: its end, its error output, and what to say of both."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from typing import IO, Protocol
+
+from colorwatch.pool.contract import ENVIRONMENT
+
+LAST_WORDS_BYTES = 2000
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class Child(Protocol):
+    """A process that can be watched and ended without its number ever being taken for another's."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def sentinel(self) -> int:
+        """A pidfd: readable once the process is gone."""
+        ...
+
+    @property
+    def code(self) -> int | None:
+        """How it ended: an exit code, or a signal's number as a negative one; None while that is not known."""
+        ...
+
+    def gone(self) -> bool:
+        """Whether it has ended, known how or not."""
+        ...
+
+    def kill(self) -> None: ...
+    def close(self) -> None:
+        """Gives its descriptors back."""
+        ...
+
+
+@dataclass(slots=True)
+class OwnChild:
+    """A process that this one started."""
+
+    process: subprocess.Popen[bytes]
+    sentinel: int
+
+    @classmethod
+    def start(cls, module: str, arguments: list[str], descriptor: int, errors: IO[bytes]) -> OwnChild:
+        """Runs a module of ours; it inherits `descriptor`, and `errors` takes all that it prints."""
+        # -P: a daemon started in some folder must not import what lies there.
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", module, *arguments],
+            pass_fds=[descriptor],
+            env={**os.environ, **ENVIRONMENT},
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+        )
+        return cls(process, os.pidfd_open(process.pid))
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def code(self) -> int | None:
+        return self.process.poll()
+
+    def gone(self) -> bool:
+        return self.process.poll() is not None
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def close(self) -> None:
+        os.close(self.sentinel)
+
+
+@dataclass(slots=True)
+class Grandchild:
+    """A process that the zygote forked; `sentinel` came from the zygote, which opened it before it could be reaped."""
+
+    pid: int
+    sentinel: int
+    code: int | None = None
+
+    def gone(self) -> bool:
+        return self.code is not None or readable(self.sentinel)
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.sentinel, signal.SIGKILL)
+
+    def close(self) -> None:
+        # After its zygote's death it may have become a child of this process, as process 1 of a container: reap it.
+        with contextlib.suppress(OSError):
+            os.waitid(os.P_PIDFD, self.sentinel, os.WEXITED | os.WNOHANG)
+        os.close(self.sentinel)
+
+
+def readable(descriptor: int, seconds: float = 0.0) -> bool:
+    """Whether there is something to read, an end included, within `seconds`."""
+    poller = select.poll()  # not select(), which knows no descriptor above 1023
+    poller.register(descriptor, select.POLLIN)
+    return bool(poller.poll(seconds * 1000))
+
+
+def error_file() -> IO[bytes]:
+    """A file without a name for what a child prints."""
+    return tempfile.TemporaryFile()
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory of a process in RAM, shared pages counted; 0 where it cannot be read."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * PAGE_BYTES
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def death(code: int | None, hung: bool, killed: bool = False) -> str:
+    """How a process ended, in words; a signal by its name. `killed`: it was told to end and did not."""
+    if hung:
+        return "it did not finish in time and was ended"
+    if code is None:
+        return "it could not be ended: it is stuck in a file system call" if killed else "it ended, nobody knows how"
+    if code < 0:
+        name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
+        hint = " (was the memory full?)" if code == -signal.SIGKILL else ""
+        return f"it was ended by {name}{hint}"
+    return f"it ended by itself with exit code {code}"
+
+
+def last_words(errors: IO[bytes]) -> str:
+    """The last line that a child wrote to its error output."""
+    try:
+        errors.seek(max(0, errors.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
+        lines = errors.read().decode("utf-8", "replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""
