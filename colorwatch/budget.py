@@ -16,6 +16,14 @@ BYTES_PER_PIXEL_GREY = 7
 BYTES_PER_PIXEL_COLOUR = 9
 SCAN_BYTES = 40 * MIB  # strips, tables and encoder state, whatever the size
 
+# A net made for speed takes up to twelve times its weights: for 129 MB, 1.1 GB with OpenCV 4 and 1.55 GB with 5
+# (measured). Made for little memory it takes three times as much as they.
+NET_FAST_RATIO = 12
+NET_SMALL_RATIO = 3
+# A converted net for OpenCV 5 has its tables in the file already: 638 MB that take 1.5 GB.
+NET_TABLES_RATIO = 2.5
+NET_TABLES_BYTES = 300 * MIB  # a larger file than this is one of those
+
 CGROUP = "/sys/fs/cgroup"
 
 
@@ -57,6 +65,28 @@ def auto_workers(cores: int, memory: int) -> int:
 def auto_budget(memory: int, workers: int) -> int:
     """Bytes for scans being rendered: three quarters of the memory, less the idle workers."""
     return max(SCAN_BYTES, memory * 3 // 4 - workers * WORKER_BYTES)
+
+
+def net_small(setting: str, memory: int, net_bytes: int) -> bool:
+    """Whether a net is loaded for little memory rather than for speed: as `setting` (auto, fast or small) says.
+
+    auto: small where the fast net would take more than half of the `memory` that may be used. Both in bytes;
+    `net_bytes` is the size of the model's file.
+    """
+    if setting == "auto":
+        return net_bytes * NET_FAST_RATIO > memory // 2
+    return setting == "small"
+
+
+def net_bytes(model: str, small: bool) -> int:
+    """Bytes that the net of the model file `model` takes when it is loaded and warm: once, for workers share it."""
+    try:
+        size = os.path.getsize(model)
+    except OSError:
+        return 0  # the worker that cannot load it says why
+    if small:
+        return size * NET_SMALL_RATIO
+    return int(size * (NET_TABLES_RATIO if size > NET_TABLES_BYTES else NET_FAST_RATIO))
 
 
 def _cgroup_value(name: str) -> str:

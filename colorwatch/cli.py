@@ -8,25 +8,26 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from colorwatch import __version__, log
+from colorwatch import __version__, cli_models, log
 from colorwatch.config import Config, load
 from colorwatch.errors import ColorwatchError, ConfigError, Exit
 from colorwatch.history import Entry, Report, report
-from colorwatch.modelstore import resolve
+from colorwatch.manifest import ManifestError
+from colorwatch.modelstore import find, resolve
 from colorwatch.scan import State, printable
 from colorwatch.service import LEDGER, Service
-
-DEFAULT_CONFIG = "/etc/colorwatch/config.yaml"
+from colorwatch.terminal import DEFAULT_CONFIG, ConfigOption, err, out
+from colorwatch.terminal import safe as _safe
 
 app = typer.Typer(
     name="colorwatch",
@@ -36,13 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-ConfigOption = Annotated[
-    str,
-    typer.Option("--config", "-c", envvar="COLORWATCH_CONFIG", metavar="FILE", help="The YAML config to work by."),
-]
-# Piped into a file or another program, tables need no width of a terminal.
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-err = Console(stderr=True, highlight=False)
+app.add_typer(cli_models.app, name="models")
 
 
 def main() -> None:
@@ -55,6 +50,13 @@ def main() -> None:
         # Whoever read our output has gone; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Exit.OK)
+    except Exception as error:  # noqa: BLE001 - no traceback reaches a user; the log keeps it in one line
+        log.get("cli").error("service.failed", reason=str(error), details=traceback.format_exc())
+        err.print(
+            Text(printable(f"colorwatch has a fault of its own: {type(error).__name__}: {error}")), soft_wrap=True
+        )
+        err.print("No scan is lost by it. Please report it, with the log line above.")
+        sys.exit(Exit.INTERNAL)
 
 
 @app.callback(invoke_without_command=True)
@@ -69,7 +71,7 @@ def about(version: Annotated[bool, typer.Option("--version", help="Print the ver
 def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Watch the inboxes and colour what arrives, until Ctrl-C or SIGTERM."""
     settings = _load(config)
-    service = _service(settings)
+    service = _service(config, settings)
     if err.is_terminal:
         for folder in settings.folders:
             inbox, outbox = _safe(folder.inbox), _safe(folder.outbox)
@@ -84,7 +86,7 @@ def once(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
     Exit code 0: all went well; 1: something is in quarantine; 5: something waits and was left for later.
     """
-    service = _service(_load(config))
+    service = _service(config, _load(config))
     with _progress() as progress:
         bar = progress.add_task("Colouring", total=None)
 
@@ -113,12 +115,12 @@ def once(config: ConfigOption = DEFAULT_CONFIG) -> None:
 def check_config(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Say what is wrong with the config, all at once, or what it means."""
     settings = _load(config)
-    model = resolve(settings.model)
+    model = find(settings.model, cli_models.shelves_of(config, settings))
     out.print(f"{_safe(config)}: no faults")
     for folder in settings.folders:
         inbox, outbox = _safe(folder.inbox), _safe(folder.outbox)
         out.print(f"  {_safe(folder.name)}: {inbox} -> {outbox}, originals: {folder.originals}")
-    out.print(f"  model: {_safe(model.name)} ({_safe(model.path)})")
+    out.print(f"  model: {_safe(model.name)} ({_safe(model.why or model.path)})")
     out.print(f"  state: {_safe(settings.state)}")
 
 
@@ -142,8 +144,8 @@ def _load(config: str) -> Config:
     return settings
 
 
-def _service(settings: Config) -> Service:
-    return Service(settings, resolve(settings.model))
+def _service(config: str, settings: Config) -> Service:
+    return Service(settings, resolve(settings.model, cli_models.shelves_of(config, settings), settings.net_memory))
 
 
 def _run(service: Service, until: Callable[[], bool] | None) -> tuple[bool, int]:
@@ -208,13 +210,8 @@ def _print_table(title: str, entries: list[Entry], place: str | None) -> None:
     out.print()
 
 
-def _safe(text: str) -> str:
-    """`text` fit for a terminal: no control characters, nothing that reads as markup."""
-    return printable(text).replace("[", r"\[")
-
-
 def _fail(error: ColorwatchError) -> NoReturn:
-    lines = error.faults if isinstance(error, ConfigError) else [str(error)]
+    lines = error.faults if isinstance(error, ConfigError | ManifestError) else [str(error)]
     for line in lines:
         err.print(Text(printable(line)), soft_wrap=True)
     sys.exit(error.exit_code)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from colorwatch.carrying import pack
 from colorwatch.codec import open_picture, save
 from colorwatch.errors import ChangedError, DiskError, ScanError, TooLargeError, explain_os_error
-from colorwatch.lab import Chroma, Painter, net_lightness, strip_rows
+from colorwatch.lab import NET_SIDE, Chroma, Painter, net_lightness, strip_rows
 from colorwatch.opening import open_regular
 from colorwatch.scan import Facts, Fingerprint, Incomplete, Rendering, RenderSettings
 from colorwatch.structure import EXTENSIONS, examine
@@ -106,7 +106,7 @@ def _colorize(
     finally:
         os.close(descriptor)
     with stages.timed("net"):
-        ab = _upright(predict, net_lightness(pixels), luggage.orientation)
+        ab = _upright(predict, net_lightness(pixels, wanted_side(predict)), luggage.orientation)
     rows = picture.strip_rows(strip_rows(picture.width))
     painter = Painter(pixels, Chroma(ab, picture.width, picture.height), rows, picture.blue_first)
 
@@ -162,6 +162,11 @@ def _require_size(width: int, height: int, max_megapixels: float) -> None:
             f"It has {megapixels:.1f} megapixels ({width} x {height}), more than the {max_megapixels:g} allowed; "
             "scan it smaller, or raise the limit in the config."
         )
+
+
+def wanted_side(predict: Predict) -> int:
+    """The side in pixels of the square of lightness that a predict function asks for, if it does."""
+    return int(getattr(predict, "side", NET_SIDE))
 
 
 def _upright(predict: Predict, lightness: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:

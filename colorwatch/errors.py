@@ -21,6 +21,7 @@ class Exit(IntEnum):
     WAITING = 5  # `once` left scans behind that may succeed later
     MODEL = 6  # the model is missing or cannot be loaded
     STATE = 7  # the state folder or the ledger cannot be used
+    INTERNAL = 70  # colorwatch itself has a fault; the log has its details
 
 
 class ColorwatchError(Exception):

@@ -103,22 +103,22 @@ def lightness(pixels: Bytes) -> Floats:
     return found
 
 
-def net_lightness(pixels: Bytes) -> Floats:
-    """L (224, 224), 0..100, of a whole picture, squashed to the net's square by area averaging."""
+def net_lightness(pixels: Bytes, side: int = NET_SIDE) -> Floats:
+    """L (side, side), 0..100, of a whole picture, squashed to the net's square by area averaging."""
     height, width = pixels.shape[:2]
-    if height < NET_SIDE:
-        return np.asarray(cv2.resize(lightness(pixels), (NET_SIDE, NET_SIDE), interpolation=cv2.INTER_AREA))
+    if height < side:
+        return np.asarray(cv2.resize(lightness(pixels), (side, side), interpolation=cv2.INTER_AREA))
     # Rows first: a weighted sum of whole rows is one matrix-vector product, and leaves little for the second step.
-    squashed = np.empty((NET_SIDE, width), np.float32)
-    step = height / NET_SIDE
-    for row in range(NET_SIDE):
+    squashed = np.empty((side, width), np.float32)
+    step = height / side
+    for row in range(side):
         top, bottom = row * step, min((row + 1) * step, float(height))
         first, last = int(top), min(int(np.ceil(bottom)), height)
         edges = np.arange(first, last, dtype=np.float64)
         weights = np.minimum(edges + 1, bottom) - np.maximum(edges, top)
         weights /= weights.sum()
         squashed[row] = _weighted_rows(pixels, first, weights)
-    return np.asarray(cv2.resize(squashed, (NET_SIDE, NET_SIDE), interpolation=cv2.INTER_AREA))
+    return np.asarray(cv2.resize(squashed, (side, side), interpolation=cv2.INTER_AREA))
 
 
 def _weighted_rows(pixels: Bytes, first: int, weights: NDArray[np.float64]) -> Floats:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from colorwatch.errors import StateError
 from colorwatch.ledgerfile import connect
 from colorwatch.scan import Facts, Fingerprint, Job, Rendering, Scan, State
 from colorwatch.wire import from_plain, to_plain
@@ -37,6 +38,7 @@ class Ledger:
         `wall` gives Unix time for the history; what is due is told by the caller's monotonic clock.
         """
         self._wall = wall
+        self._path = path
         self._db = connect(path)
 
     def close(self) -> None:
@@ -44,14 +46,25 @@ class Ledger:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """All writes inside commit together; an exception takes them back."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """All writes inside commit together; an exception takes them back.
+
+        Raises StateError where the disk does not take them (it is full, or broken): what was said and not written
+        is known again only from the ledger, so the daemon has to end and to recover.
+        """
         try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StateError(
+                f"{self._path}: the ledger cannot be written ({error}); make room on that disk."
+                " Nothing is lost: the next start goes on from what was written"
+            ) from error
 
     # --- adding ---------------------------------------------------------------------------------------------
 

@@ -17,14 +17,14 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from colorwatch import log, messages
-from colorwatch.budget import MIB, auto_budget, auto_workers, usable_cores, usable_memory
+from colorwatch.budget import MIB, auto_budget, auto_workers, net_bytes, usable_cores, usable_memory
 from colorwatch.claims import Claims, Deadlines
 from colorwatch.errors import LockedError, ModelError, StateError, explain_os_error
 from colorwatch.folder import Folder
 from colorwatch.intake import Intake
 from colorwatch.ledger import Ledger
 from colorwatch.messages import Command, FolderSettings, Message
-from colorwatch.pool import Answered, Died, Event, Pool, SpawnPool, Started, StartFailed
+from colorwatch.pool import Answered, Chosen, Died, Event, Pool, Started, StartFailed, ZygoteDied, best_pool
 from colorwatch.recipe import Recipe
 from colorwatch.scan import DEFAULT_NET, RenderSettings, Request, State, WorkerSetup
 from colorwatch.settle import signature
@@ -47,7 +47,7 @@ class Service:
         self,
         config: Config,
         model: Model,
-        pool: Callable[[int, WorkerSetup], Pool] = SpawnPool,
+        pool: Callable[[int, WorkerSetup], Pool] = best_pool,
         net: str = DEFAULT_NET,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -57,12 +57,13 @@ class Service:
         self._log = log.get("service")
         self._lock = _lock(config.state)
         self.ledger = Ledger(os.path.join(config.state, LEDGER))
-        memory = usable_memory()
+        memory = max(0, usable_memory() - net_bytes(model.path, model.small))
         workers = config.workers if isinstance(config.workers, int) else auto_workers(usable_cores(), memory)
         budget = config.limits.memory_megabytes
         self._budget = budget * MIB if isinstance(budget, int) else auto_budget(memory, workers)
         self._deadlines = Deadlines(config.limits.deadline_seconds, config.limits.deadline_seconds_per_megapixel)
-        self._pool = pool(workers, WorkerSetup(os.getpid(), model.path, net))
+        setup = WorkerSetup(os.getpid(), model.path, net, small=model.small, manifest=model.manifest)
+        self._pool = pool(workers, setup)
         self._after_commit: list[Callable[[], object]] = []
         self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -149,9 +150,12 @@ class Service:
             folder.stop()
         for folder in self._folders.values():
             folder.join(5.0)
-        with self.ledger.batch():
-            self._hear_all(self._clock())
-            self.claims.release_all()
+        try:
+            with self.ledger.batch():
+                self._hear_all(self._clock())
+                self.claims.release_all()
+        except StateError as error:
+            self._log.error("service.ledger_failed", reason=str(error))
         self.ledger.close()
         os.close(self._wake)
         os.close(self._lock)
@@ -243,6 +247,10 @@ class Service:
             case Started():
                 self._worked = True
                 self._log.debug("worker.started", pid=event.pid)
+            case Chosen():
+                self._log.info("pool.chosen", kind=event.kind, reason=event.reason)
+            case ZygoteDied():
+                self._log.warning("zygote.died", pid=event.pid, reason=event.why, last_words=event.last_words)
             case StartFailed():
                 self._log.error("worker.start_failed", reason=event.why, failures=event.failures)
                 if event.failures >= START_FAILURES and not self._worked:

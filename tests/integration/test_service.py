@@ -20,11 +20,11 @@ from house import digest, encode, files
 from waiting import eventually
 
 from colorwatch.config import Config, Folder, Limits
-from colorwatch.errors import LockedError, ModelError
+from colorwatch.errors import LockedError, ModelError, StateError
 from colorwatch.history import Report, report
 from colorwatch.modelstore import Model
 from colorwatch.pool import SerialPool, SpawnPool
-from colorwatch.scan import Originals
+from colorwatch.scan import Originals, State
 from colorwatch.service import LEDGER, Service
 
 MODEL = Model("none", "none", "00" * 32)
@@ -309,6 +309,25 @@ class TestTransientFaults:
         assert home.run().counts["done"] == 1
         assert sorted(files(small_disk)) == ["a.jpg"]
 
+    def test_a_full_disk_under_the_ledger_ends_the_daemon_and_nothing_is_lost(
+        self, home: Home, small_disk: str
+    ) -> None:
+        os.symlink(small_disk, home.path("state"))
+        for number in range(30):
+            home.drop(f"{number}.jpg", value=60 + number)
+        ballast = os.path.join(small_disk, "ballast")
+
+        def disk_fills(service: Service) -> bool:
+            if service.ledger.counts()[State.DONE] >= 3 and not os.path.exists(ballast):
+                fill(ballast)
+            return False
+
+        with pytest.raises(StateError, match="cannot be written"):
+            home.run(until=disk_fills)
+        os.unlink(ballast)
+        assert home.run().counts["done"] == 30
+        assert home.outbox() == sorted(f"{number}.jpg" for number in range(30))
+
     def test_an_outbox_that_vanishes_is_waited_for(self, home: Home) -> None:
         service = home.make()
         try:
@@ -335,13 +354,13 @@ def fill(path: str) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: os.PathLike[str]) -> Iterator[str]:
-    """A filesystem of one megabyte."""
+    """A filesystem of eight megabytes."""
     folder = os.path.join(tmp_path, "small")
     os.makedirs(folder)
     if (
         os.geteuid() != 0
         or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=False, capture_output=True
+            ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], check=False, capture_output=True
         ).returncode
     ):
         pytest.skip("a small filesystem can only be mounted by root")

@@ -24,40 +24,58 @@ TABLE: dict[str, set[str]] = {
     "budget": {"scan"},
     "recipe": {"scan"},
     "log": {"scan"},
-    "config": {"errors", "scan", "shipped"},
+    "config": {"errors", "scan"},
     "opening": {"errors"},
     "settle": set(),
-    "publishing": {"beneath", "scan"},
-    "carrying": {"beneath", "publishing"},
-    "originals": {"beneath", "carrying", "errors", "publishing", "scan"},
+    "publishing": {"beneath"},
+    "originals": {"beneath", "errors", "publishing", "scan"},
     "messages": {"originals", "scan"},
     "watch": set(),
-    "inbox": {"errors", "litter", "messages", "scan", "settle", "watch"},
+    "inbox": {"beneath", "errors", "litter", "messages", "scan", "settle", "watch"},
     "folder": {"errors", "inbox", "messages", "originals", "publishing", "scan"},
     "ledgerfile": {"errors"},
-    "ledger": {"ledgerfile", "scan", "wire"},
+    "ledger": {"errors", "ledgerfile", "scan", "wire"},
     "history": {"ledgerfile"},
-    "pool": {"scan", "wire"},
+    "passing": {"wire"},
+    "pool": {"passing", "scan", "wire"},
     "steps": {"ledger", "messages", "originals", "publishing", "scan"},
     "intake": {"ledger", "messages", "pool", "scan", "steps"},
     "claims": {"budget", "ledger", "messages", "pool", "publishing", "scan", "steps"},
-    "modelstore": {"config", "errors", "scan", "shipped"},
+    "manifest": {"config", "errors", "scan"},
+    # Its child process alone loads the readers of models: see the test of what the daemon loads.
+    "modelstore": {
+        *("beneath", "budget", "caffemodel", "config", "errors", "manifest", "published", "scan", "shipped"),
+    },
+    "terminal": {"scan"},
+    "cli_models": {"config", "errors", "modelstore", "scan", "terminal"},
     "service": {
         *("budget", "claims", "config", "errors", "folder", "intake", "ledger", "log", "messages", "modelstore"),
         *("pool", "recipe", "scan", "settle", "steps"),
     },
-    "cli": {"config", "errors", "history", "log", "modelstore", "scan", "service"},
+    "cli": {
+        *("cli_models", "config", "errors", "history", "log", "manifest", "modelstore", "scan", "service", "terminal"),
+    },
     # In workers alone:
     "worker": {"colorize", "errors", "scan", "wire"},
-    "signatures": set(),
+    "zygote": {"errors", "passing", "scan", "wire", "worker"},
+    "signatures": {"errors"},
+    "tifftags": set(),
     "structure": {"errors", "signatures", "tifftags"},
-    "tifftags": {"errors"},
-    "codec": {"errors", "scan", "structure", "tifftags"},
+    "carrying": {"tifftags"},
+    "jpegstrips": set(),
+    "codec": {"carrying", "errors", "jpegstrips", "signatures", "tifftags"},
     "lab": set(),
-    "net": {"errors", "scan"},
-    "colorize": {"codec", "errors", "lab", "opening", "scan", "structure"},
+    "adapting": {"errors", "manifest", "scan"},
+    "net": {"adapting", "colorize", "errors", "manifest", "scan"},
+    "colorize": {"carrying", "codec", "errors", "lab", "opening", "scan", "structure"},
+    # In the child processes that convert models:
+    "caffemodel": {"errors", "scan"},
+    "published": {"caffemodel", "errors", "scan"},
 }
-IN_WORKERS = {"worker", "signatures", "structure", "tifftags", "codec", "lab", "net", "colorize"}
+IN_WORKERS = {
+    *("worker", "zygote", "signatures", "tifftags", "structure", "carrying", "jpegstrips", "codec", "lab", "adapting"),
+    *("net", "colorize", "caffemodel", "published"),
+}
 
 
 def imports() -> dict[str, set[str]]:

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from colorwatch.errors import ModelError
-from colorwatch.net import Net
+from colorwatch.net import Net, load
+from colorwatch.scan import WorkerSetup
 
 MODEL = os.path.join(os.path.dirname(__file__), "..", "..", "models", "compact.onnx")
 
@@ -37,8 +38,16 @@ def test_the_net_runs_on_one_thread(net):
     assert cv2.getNumThreads() == 1
 
 
-def test_the_digest_is_that_of_the_file(net):
-    assert len(net.digest) == 64
+def test_the_setup_of_a_worker_loads_a_warm_net(net):
+    predict = load(WorkerSetup(0, MODEL, small=True))
+    lightness = np.full((224, 224), 60, np.float32)
+    assert np.abs(predict(lightness) - net.predict_ab(lightness)).max() < 0.1
+
+
+def test_a_name_that_is_not_utf_8_is_no_obstacle(net, tmp_path):
+    path = os.path.join(os.fsencode(tmp_path), b"gr\xfcn.onnx")
+    os.symlink(os.path.abspath(MODEL), path)
+    assert Net.load(os.fsdecode(path)).predict_ab(np.zeros((224, 224), np.float32)).shape == (56, 56, 2)
 
 
 @pytest.mark.parametrize("content", [b"", b"no model at all", b"\x08\x07" * 500])
@@ -46,7 +55,7 @@ def test_a_foreign_model_is_refused_with_a_sentence(tmp_path, content):
     path = tmp_path / "model.onnx"
     path.write_bytes(content)
     with pytest.raises(ModelError, match=r"^The model .*\.$"):
-        Net.load(str(path))
+        load(WorkerSetup(0, str(path)))
 
 
 def test_a_cut_model_is_refused(net, tmp_path):
@@ -65,10 +74,10 @@ def test_a_missing_model_is_named(tmp_path):
 def test_a_net_of_another_shape_is_refused(net, monkeypatch):
     monkeypatch.setattr("colorwatch.net.OUTPUT_SHAPE", (1, 2, 64, 64))
     with pytest.raises(ModelError, match="needs ab"):
-        Net.load(MODEL)
+        load(WorkerSetup(0, MODEL))
 
 
-@pytest.mark.parametrize("missing", [(), ("ENGINE_CLASSIC",)])
+@pytest.mark.parametrize("missing", [(), ("ENGINE_CLASSIC",), ("ENGINE_NEW",), ("ENGINE_CLASSIC", "ENGINE_NEW")])
 def test_engines_are_looked_up_not_assumed(net, monkeypatch, missing):
     for name in missing:
         monkeypatch.delattr(cv2.dnn, name, raising=False)

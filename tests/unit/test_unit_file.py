@@ -100,7 +100,7 @@ def test_a_stop_lasts_longer_than_the_drain():
 
 
 def test_faults_that_a_restart_cannot_mend_are_not_restarted():
-    assert settings()["RestartPreventExitStatus"] == [f"{Exit.USAGE:d} {Exit.CONFIG:d}"]
+    assert settings()["RestartPreventExitStatus"] == [f"{Exit.USAGE:d}"]
 
 
 def test_the_state_folder_is_the_default_of_the_config():

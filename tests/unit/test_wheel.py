@@ -12,7 +12,7 @@ from importlib.util import find_spec
 import pytest
 
 import colorwatch
-from colorwatch.config import Config
+from colorwatch.modelstore import CATALOGUE
 
 REPOSITORY = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
@@ -80,5 +80,6 @@ def test_the_wheel_brings_the_command(wheel):
     assert "colorwatch = colorwatch.cli:main" in metadata_of(wheel, "entry_points.txt")
 
 
-def test_a_config_can_name_the_net_of_the_wheel(wheel):
-    assert f"colorwatch/shipped/models/{Config.model_fields['model'].default}.onnx" in wheel.namelist()
+def test_every_model_that_needs_a_manifest_finds_it_in_the_wheel(wheel):
+    needed = {known.manifest for known in CATALOGUE.values() if known.manifest}
+    assert {f"colorwatch/shipped/{path}" for path in needed} <= set(wheel.namelist())
