@@ -15,7 +15,7 @@ ifneq ($(shell test -x $(BIN)/python && cat .venv/.place 2>/dev/null),$(CURDIR))
 $(shell rm -f .venv/.ready .venv/.ready-dev)
 endif
 
-.PHONY: help run test setup setup-dev lint bench clean
+.PHONY: help run test test-opencv4 trial setup setup-dev lint bench clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -24,7 +24,15 @@ run: .venv/.ready ## try it: colour the sample scans, then go on watching ./inbo
 	@$(BIN)/python tools/make_run.py
 
 test: .venv/.ready-dev ## run all tests
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n auto $(TESTS)
+
+test-opencv4: .venv-opencv4/.ready ## run all tests on the newest OpenCV 4; `make test` has the newest of all
+	.venv-opencv4/bin/python -m pytest -n auto $(TESTS)
+
+trial: .venv/.ready-dev ## 200 photographs into a running daemon, then with ten kills, originals kept and archived
+	$(BIN)/python tests/trials/two_hundred.py
+	$(BIN)/python tests/trials/two_hundred.py --kills 10 --seed 1
+	$(BIN)/python tests/trials/two_hundred.py --kills 10 --seed 2 --originals archive
 
 setup: .venv/.ready ## only make .venv, with .venv/bin/colorwatch in it
 	@echo "$(BIN)/colorwatch is ready"
@@ -41,7 +49,7 @@ bench: .venv/.ready-dev ## time and memory of one large scan, against the steps 
 	$(BIN)/python bench/pipeline.py
 
 clean: ## remove .venv and what builds and tools leave; inbox, outbox, state and config.yaml stay
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-opencv4 build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # `.making` stands while pip works: where it is still there, the last attempt was cut off, and .venv starts afresh.
@@ -50,6 +58,12 @@ clean: ## remove .venv and what builds and tools leave; inbox, outbox, state and
 
 .venv/.ready-dev: pyproject.toml
 	@$(MAKE) --no-print-directory -s venv EXTRAS='[dev]' && touch .venv/.ready $@
+
+.venv-opencv4/.ready: pyproject.toml .venv/.ready-dev
+	@rm -rf .venv-opencv4
+	@$(BIN)/python -m venv .venv-opencv4
+	@.venv-opencv4/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' 'opencv-python-headless<5'
+	@touch $@
 
 .PHONY: venv
 venv:

@@ -116,12 +116,12 @@ def check_config(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Say what is wrong with the config, all at once, or what it means."""
     settings = _load(config)
     model = find(settings.model, cli_models.shelves_of(config, settings))
-    out.print(f"{_safe(config)}: no faults")
+    out.print(f"{_safe(config)}: no faults", soft_wrap=True)
     for folder in settings.folders:
         inbox, outbox = _safe(folder.inbox), _safe(folder.outbox)
-        out.print(f"  {_safe(folder.name)}: {inbox} -> {outbox}, originals: {folder.originals}")
-    out.print(f"  model: {_safe(model.name)} ({_safe(model.why or model.path)})")
-    out.print(f"  state: {_safe(settings.state)}")
+        out.print(f"  {_safe(folder.name)}: {inbox} -> {outbox}, originals: {folder.originals}", soft_wrap=True)
+    out.print(f"  model: {_safe(model.name)} ({_safe(model.why or model.path)})", soft_wrap=True)
+    out.print(f"  state: {_safe(settings.state)}", soft_wrap=True)
 
 
 @app.command()

@@ -117,7 +117,7 @@ def test_the_preprocessing_gives_the_activations_that_the_net_was_trained_on(
     known = np.load(os.path.join(zhang, "front_tail.npz"))
     for stage, (last, bound) in enumerate((("conv1_2", 0.98), ("conv2_2", 0.97), ("conv3_3", 0.98)), 1):
         front = _front(known, last)
-        net = load(front, tmp_path)
+        net = load([front], tmp_path)
         seen = np.mean([run(net, x).mean((0, 2, 3)) for x in lightnesses], 0)
         stored = known[f"{last}norm_0"] / known[f"{last}norm_2"]
         assert np.corrcoef(seen, stored)[0, 1] > bound, f"stage {stage}"
