@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
-from fault_workers import attend
-
 from colorwatch.scan import WorkerSetup
+from fault_workers import attend
 
 __all__ = ["attend", "server"]
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
 from waiting import eventually
 
 Picture = NDArray[np.uint8]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import time
 
-from waiting import eventually
-
 from colorwatch.pool import Answered, Died, Event, SpawnPool, ZygotePool
 from colorwatch.scan import Failure, ProbeRequest, WorkerSetup
+from waiting import eventually
 
 SETUP = WorkerSetup(parent=0, model="none")
 AnyPool = SpawnPool | ZygotePool

@@ -9,10 +9,10 @@ import subprocess
 import sys
 
 import pytest
-from house import House, audit, digest, files, make_drop, photographs
-from waiting import eventually
 
 from colorwatch.errors import Exit
+from house import House, audit, digest, files, make_drop, photographs
+from waiting import eventually
 
 
 @pytest.fixture

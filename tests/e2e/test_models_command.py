@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnxnets import mixing_net
 from PIL import Image
-from webserver import WebServer, serving
 
 from colorwatch.errors import Exit
+from onnxnets import mixing_net
+from webserver import WebServer, serving
 
 NET = mixing_net(np.array([[0.1], [0.2]]), (256, 256), shrink=4)
 

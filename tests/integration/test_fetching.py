@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from webserver import Request, WebServer, serving
 
 from colorwatch.errors import ModelError
 from colorwatch.modelstore import fetching
 from colorwatch.modelstore.fetching import Wanted, fetch
+from webserver import Request, WebServer, serving
 
 MODEL = random.Random(0).randbytes(3_000_000)
 SHA256 = hashlib.sha256(MODEL).hexdigest()

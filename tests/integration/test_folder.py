@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from waiting import drip_write, eventually
 
 from colorwatch import inbox as inbox_module
 from colorwatch import originals
@@ -50,6 +49,7 @@ from colorwatch.originals import Fate
 from colorwatch.publishing import spool_path
 from colorwatch.scan import Fingerprint, Originals
 from colorwatch.settle import signature
+from waiting import drip_write, eventually
 
 QUIET = 0.2
 M = TypeVar("M")

@@ -11,10 +11,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from pools import SETUP, AnyPool, alive, answer, ask, death, wait_for
-from waiting import eventually
 
 from colorwatch.pool import Answered, Died, Event, SpawnPool, Started, StartFailed, ZygotePool
+from pools import SETUP, AnyPool, alive, answer, ask, death, wait_for
+from waiting import eventually
 
 KINDS = {"spawn": SpawnPool, "zygote": ZygotePool}
 

@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from house import digest, encode, files
-from waiting import eventually
 
 from colorwatch.config import Config, Folder, Limits
 from colorwatch.errors import LockedError, ModelError, StateError
@@ -26,6 +24,8 @@ from colorwatch.modelstore import Model
 from colorwatch.pool import SerialPool, SpawnPool
 from colorwatch.scan import Originals, State
 from colorwatch.service import LEDGER, Service
+from house import digest, encode, files
+from waiting import eventually
 
 MODEL = Model("none", "none", "00" * 32)
 

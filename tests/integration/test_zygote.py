@@ -14,9 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from house import encode
-from pools import SETUP, alive, answer, ask, children, death, descriptors, private_bytes, reads, wait_for
-from waiting import eventually
 
 from colorwatch import claims, shipped
 from colorwatch.config import Config, Folder
@@ -37,6 +34,9 @@ from colorwatch.pool import (
 )
 from colorwatch.scan import Facts, Fingerprint, ProbeRequest, Rendering, RenderRequest, State, WorkerSetup
 from colorwatch.service import Service
+from house import encode
+from pools import SETUP, alive, answer, ask, children, death, descriptors, private_bytes, reads, wait_for
+from waiting import eventually
 
 PR_SET_CHILD_SUBREAPER = 36
 SAMPLES = os.path.join(os.path.dirname(shipped.find("models/compact.onnx")), "..", "samples")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from caffemodels import caffemodel, field, layer, random_blobs, varint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from caffemodels import caffemodel, field, layer, random_blobs, varint
 from colorwatch import caffemodel as reader
 from colorwatch import published
 from colorwatch.errors import ModelError

@@ -5,13 +5,13 @@ import cv2
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pictures import encoded, opened, written
 
 from colorwatch.codec import open_picture
 from colorwatch.colorize import colorize
 from colorwatch.errors import ScanError
 from colorwatch.lab import Chroma, Painter
 from colorwatch.scan import Fingerprint, RenderSettings
+from pictures import encoded, opened, written
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from onnxnets import mixing_net
 
 from colorwatch.adapting import adapt
 from colorwatch.colorize import wanted_side
 from colorwatch.errors import ModelError
 from colorwatch.lab import LIGHTNESS_OF_GREY
 from colorwatch.manifest import CONTRACT, Input, Manifest, Output
+from onnxnets import mixing_net
 
 Floats = NDArray[np.float32]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from caffemodels import blob, caffemodel, field, layer, random_blobs, varint
 
+from caffemodels import blob, caffemodel, field, layer, random_blobs, varint
 from colorwatch import caffemodel as reader
 from colorwatch.errors import ModelError
 from colorwatch.published import table

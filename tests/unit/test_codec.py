@@ -5,12 +5,12 @@ import struct
 import numpy as np
 import pytest
 import tifffile
-from pictures import encoded, gradient, opened, written
 from PIL import Image, ImageCms, TiffImagePlugin
 
 from colorwatch.carrying import Luggage, pack
 from colorwatch.codec import open_picture, save
 from colorwatch.errors import DamagedError, DiskError, NotAPictureError, UnsupportedError
+from pictures import encoded, gradient, opened, written
 
 GREY = gradient()
 COLOUR = np.dstack([GREY, GREY[:, ::-1], GREY[::-1]])

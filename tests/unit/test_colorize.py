@@ -4,12 +4,12 @@ import stat
 
 import numpy as np
 import pytest
-from pictures import SUFFIXES, encoded, gradient, opened, written
 
 from colorwatch import colorize as colorizing
 from colorwatch.colorize import colorize, probe
 from colorwatch.errors import ChangedError, DamagedError, DiskError, ForbiddenFileError, GoneError, TooLargeError
 from colorwatch.scan import Facts, Fingerprint, Incomplete, Rendering, RenderSettings
+from pictures import SUFFIXES, encoded, gradient, opened, written
 
 GREY = gradient(300, 200)
 

@@ -3,10 +3,10 @@ import io
 import cv2
 import numpy as np
 import pytest
-from pictures import gradient
 from PIL import Image
 
 from colorwatch.jpegstrips import MAX_INTERVAL, StripError, fitting_rows, write_jpeg
+from pictures import gradient
 
 
 def written(bgr, rows, quality=92, head=b"", profile=None):

@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from caffemodels import field, layer, varint
-from onnxnets import mixing_net
 
+from caffemodels import field, layer, varint
 from colorwatch import shipped
 from colorwatch.budget import MIB, net_small
 from colorwatch.config import MODEL_NAMES, ModelPath
@@ -37,6 +36,7 @@ from colorwatch.modelstore import (
 )
 from colorwatch.modelstore.catalogue import BY_FILE
 from colorwatch.published import PUBLISHED
+from onnxnets import mixing_net
 
 ROOT = Path(__file__).resolve().parents[2]
 AB_NET = mixing_net(np.array([[0.1], [0.2]]), (224, 224), shrink=4)

@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from killing import KILLED, Disk, Faults, failed_at_every_call, in_child, killed_at_every_call, tampered
 
 from colorwatch import originals
 from colorwatch.originals import Disposal, Fate, dispose, quarantine
 from colorwatch.publishing import SPOOL
 from colorwatch.scan import Fingerprint, Originals
+from killing import KILLED, Disk, Faults, failed_at_every_call, in_child, killed_at_every_call, tampered
 
 CONTENT = b"a grey picture" * 1000
 MTIME_NS = 1_600_000_000_123_456_789

@@ -11,11 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from caffemodels import Blobs, caffemodel, random_blobs
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from caffemodels import Blobs, caffemodel, random_blobs
 from colorwatch import caffemodel as reader
 from colorwatch import published
 from colorwatch.errors import ModelError

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from killing import Disk, Faults, failed_at_every_call, killed_at_every_call, tampered
 
 from colorwatch import publishing
 from colorwatch.publishing import Publication, clean_spool, discard, next_name, prepare, publish, safe_name, spool_path
+from killing import Disk, Faults, failed_at_every_call, killed_at_every_call, tampered
 
 CONTENT = b"a coloured picture" * 100
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

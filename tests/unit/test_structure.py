@@ -10,11 +10,11 @@ import pytest
 import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pictures import encoded, gradient
 from PIL import Image
 
 from colorwatch.errors import NotAPictureError, ScanError, UnsupportedError
 from colorwatch.structure import Structure, examine
+from pictures import encoded, gradient
 
 
 def look(content: bytes) -> Structure:
