@@ -7,6 +7,8 @@ BIN := .venv/bin
 PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3; do \
 	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; \
 	done)
+# More arguments for bench/run.py, as in `make bench BENCH="--only pipeline"`.
+BENCH ?=
 # More arguments for pytest, as in `make test TESTS=tests/unit`.
 TESTS ?=
 
@@ -45,11 +47,11 @@ lint: .venv/.ready-dev ## ruff and mypy
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 
-bench: .venv/.ready-dev ## time and memory of one large scan, against the steps of the original script
-	$(BIN)/python bench/pipeline.py
+bench: .venv/.ready-dev .venv-opencv4/.ready .venv-rivals/.ready ## all benches, into bench/results.json; takes a quarter of an hour
+	$(BIN)/python bench/run.py --opencv4 .venv-opencv4/bin/python --rivals .venv-rivals/bin/python $(BENCH)
 
 clean: ## remove .venv and what builds and tools leave; inbox, outbox, state and config.yaml stay
-	rm -rf .venv .venv-opencv4 build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-opencv4 .venv-rivals build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # `.making` stands while pip works: where it is still there, the last attempt was cut off, and .venv starts afresh.
@@ -63,6 +65,12 @@ clean: ## remove .venv and what builds and tools leave; inbox, outbox, state and
 	@rm -rf .venv-opencv4
 	@$(BIN)/python -m venv .venv-opencv4
 	@.venv-opencv4/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' 'opencv-python-headless<5'
+	@touch $@
+
+.venv-rivals/.ready: .venv/.ready-dev
+	@rm -rf .venv-rivals
+	@$(BIN)/python -m venv .venv-rivals
+	@.venv-rivals/bin/python -m pip install --quiet --disable-pip-version-check numpy onnxruntime openvino
 	@touch $@
 
 .PHONY: venv

@@ -26,8 +26,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 from house import House, make_drop, photographs
 
 ENGINE = """
-import sys, time
-from colorwatch.budget import usable_memory
+import sys
 from colorwatch.colorize import colorize, probe
 from colorwatch.net import load
 from colorwatch.scan import RenderSettings, WorkerSetup
@@ -41,6 +40,14 @@ sys.stdin.readline()
 for name in names:
     colorize(root, name, prints[name], f"{spool}/{name}", 0, RenderSettings(), predict)
 print("done", flush=True)
+"""
+
+
+CONVERT = """
+import sys, cv2
+from colorwatch import caffemodel, published
+with open(sys.argv[2], "wb") as file:
+    file.writelines(published.fast_graph(published.check(caffemodel.read(sys.argv[1])), cv2.__version__))
 """
 
 
@@ -93,7 +100,7 @@ def main() -> None:
     parser.add_argument("--megapixels", type=float, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--model", default="compact", help="a name, or an ONNX file")
+    parser.add_argument("--model", default="compact", help="compact, an ONNX file, or a caffemodel")
     parser.add_argument("--out")
     arguments = parser.parse_args()
     root = tempfile.mkdtemp(prefix="bench-daemon-")
@@ -111,16 +118,18 @@ def main() -> None:
 
 
 def measure(root: str, arguments: argparse.Namespace) -> dict[str, object]:
-    model = arguments.model if arguments.model == "compact" else {"path": arguments.model, "trust": True}
-    top = {"workers": arguments.workers, "model": model}
-    house = House(os.path.join(root, "house"), {}, top)
+    file = arguments.model
+    if file.endswith(".caffemodel"):
+        file = os.path.join(root, "net.onnx")
+        subprocess.run([sys.executable, "-c", CONVERT, arguments.model, file], check=True)
+    model = file if file == "compact" else {"path": file, "trust": True}
+    house = House(os.path.join(root, "house"), {}, {"workers": arguments.workers, "model": model})
     os.makedirs(house.path("source"))
     side = int((arguments.megapixels * 1e6 / 1.33) ** 0.5)
     names = []
     for number, picture in enumerate(photographs(arguments.count, side=side)):
         names.append(f"{number:03}.jpg")
         make_drop(house.path("source", names[-1]), picture)
-    file = arguments.model
     if file == "compact":
         from colorwatch.modelstore import resolve
 

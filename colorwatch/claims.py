@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAX_WORKER_DEATHS = 3
 MAX_BLAMED = 3  # deaths of the daemon while this scan ran alone and others were seen to work
 MAX_EXCUSED = 5  # workers that a scan may lose to the zygote's death before they count: it may be what kills it
+MAX_PASSED_OVER = 32  # smaller scans that go before a large one
 MAX_DAEMON_DEATHS = 20  # all deaths while it ran: the bound where no other scan ever comes to prove it
 
 
@@ -36,6 +37,10 @@ class Deadlines:
 
     def of(self, pixels: int) -> float:
         return self.seconds + self.seconds_per_megapixel * pixels / 1e6
+
+    def of_reading(self, size: int) -> float:
+        """The same for a probe of `size` bytes, which may come over a slow share: a second more for each megabyte."""
+        return self.seconds + size / 1e6
 
 
 @dataclass(slots=True)
@@ -71,6 +76,8 @@ class Claims:
         self._log = log
         self._running: dict[int, _Running] = {}
         self._excused: Counter[int] = Counter()  # job -> workers it lost through no fault of its own
+        self._passed_over: Counter[int] = Counter()  # by job: how often smaller ones went first
+        self._starved: int | None = None
         self._succeeded = False  # a scan was rendered since the daemon started
 
     def __len__(self) -> int:
@@ -83,6 +90,10 @@ class Claims:
     def exclusive(self) -> bool:
         """A suspect runs: nothing may run beside it."""
         return any(running.alone for running in self._running.values())
+
+    def wants_quiet(self, now: float, open_folders: list[str]) -> bool:
+        """A suspect is due and may run, once nothing else does."""
+        return self._succeeded and bool(open_folders) and self._ledger.suspect_due(now, open_folders) is not None
 
     def next_render(self, ticket: int, now: float, open_folders: list[str], others: int) -> RenderRequest | None:
         """Claims the next job of `open_folders` for a worker; `others`: how many probes run now."""
@@ -110,6 +121,8 @@ class Claims:
             reason = f"colouring it needs about {needed // MIB} MB of memory, and {self._budget // MIB} MB are allowed"
             self._steps.quarantine(job, "too-large", reason)
             return None
+        self._passed_over.pop(job.id, None)
+        self._starved = None if self._starved == job.id else self._starved
         folder = self._folders[scan.folder]
         spool = spool_path(folder.outbox, job.id, job.attempt)
         self._running[ticket] = _Running(job, spool, needed, alone)
@@ -127,7 +140,14 @@ class Claims:
         """Whether it may run beside what runs now; a job that never fits is claimed alone and then refused."""
         if not self._running or job.facts is None:
             return True
-        return sum(running.cost for running in self._running.values()) + cost(job.facts) <= self._budget
+        if self._starved not in (None, job.id):
+            return False
+        if sum(running.cost for running in self._running.values()) + cost(job.facts) <= self._budget:
+            return True
+        self._passed_over[job.id] += 1
+        if self._passed_over[job.id] > MAX_PASSED_OVER:
+            self._starved = job.id  # what runs comes to its end, and nothing smaller slips in before it
+        return False
 
     def pixels(self, ticket: int) -> int:
         facts = self._running[ticket].job.facts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import signal
@@ -42,6 +43,9 @@ app.add_typer(cli_models.app, name="models")
 
 def main() -> None:
     """Entry point of the `colorwatch` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a locale without umlauts still tells the name, escaped
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except ColorwatchError as error:
@@ -91,10 +95,8 @@ def once(config: ConfigOption = DEFAULT_CONFIG) -> None:
         bar = progress.add_task("Colouring", total=None)
 
         def finished() -> bool:
-            counts = service.ledger.counts()
             ended = sum(service.steps.ended.values())
-            open_jobs = sum(counts[s] for s in (State.QUEUED, State.RUNNING, State.RENDERED, State.PUBLISHED))
-            progress.update(bar, completed=ended, total=ended + open_jobs + len(service.intake))
+            progress.update(bar, completed=ended, total=ended + service.to_do())
             return service.idle()
 
         stopped, waiting = _run(service, finished)

@@ -41,6 +41,7 @@ from colorwatch.messages import (
     SpoolLost,
     Trouble,
     Unreachable,
+    Vanished,
     ZeroTail,
 )
 from colorwatch.originals import Fate
@@ -72,6 +73,7 @@ __all__ = [
     "SpoolLost",
     "Trouble",
     "Unreachable",
+    "Vanished",
     "ZeroTail",
 ]
 

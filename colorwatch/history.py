@@ -8,6 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from colorwatch.ledgerfile import connect_to_read
+from colorwatch.scan import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ def report(state: str, ledger: str, limit: int = 10) -> Report:
     """Reads the ledger beside a running daemon; raises StateError where there is none."""
     db = connect_to_read(ledger)
     try:
-        counts = {str(name): int(jobs) for name, jobs in db.execute("SELECT state, jobs FROM tally")}
+        counts = dict.fromkeys(map(str, State), 0)
+        counts |= {str(name): int(n) for name, n in db.execute("SELECT state, SUM(jobs) FROM tally GROUP BY state")}
         return Report(
             daemon=running_daemon(state),
             counts=counts,

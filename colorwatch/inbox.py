@@ -24,6 +24,7 @@ from colorwatch.messages import (
     Settled,
     Trouble,
     Unreachable,
+    Vanished,
 )
 from colorwatch.scan import Fingerprint, printable
 from colorwatch.settle import Quiet, Settler
@@ -97,6 +98,8 @@ class Inbox:
 
     def unsettled(self) -> int:
         """How much is under way here; files that wait for long do not count."""
+        if self._root is None:
+            return 0  # nothing can be looked at until the inbox is back
         return self._settler.unsettled + len(self._hints) + len(self._walks)
 
     def close(self) -> None:
@@ -222,6 +225,7 @@ class Inbox:
         if (top.st_dev, top.st_ino) == self._root:
             self._settler.forget(path)
             self._ignored.pop(path, None)
+            self._tell(Vanished(self._settings.name, path))
 
     def _see(self, path: str, found: os.stat_result) -> bool:
         """Takes note of what stands at a path; true for a file that may be a scan."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from colorwatch import messages
 from colorwatch.pool import Died
-from colorwatch.scan import Answer, Facts, Failure, Fingerprint, Incomplete, ProbeRequest, Scan, State
+from colorwatch.scan import Answer, Facts, Failure, Fingerprint, Incomplete, Originals, ProbeRequest, Scan, State
 from colorwatch.steps import backoff, output_names, same_file
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from colorwatch.steps import Steps
 
 MAX_DEATHS = 3
+MAX_EXCUSED = 5  # lost workers that are not held against a file, in one life of the daemon
 
 # A file that calls itself one of these and is none goes to quarantine with a note; any other file that is no
 # picture was not meant for us and is left where it lies.
@@ -56,6 +57,7 @@ class Intake:
         self._queue: deque[tuple[str, str]] = deque()
         self._probing: dict[int, Settled] = {}
         self._waits: dict[tuple[str, str], int] = {}
+        self._excused: Counter[tuple[str, str]] = Counter()
 
     def __len__(self) -> int:
         return len(self._settled) + len(self._probing)
@@ -85,6 +87,10 @@ class Intake:
         inbox = self._folders[message.folder].inbox
         return ProbeRequest(ticket, inbox, message.path, self._max_megapixels)
 
+    def bytes_of(self, ticket: int) -> int:
+        """The size of the file that this probe reads."""
+        return self._probing[ticket].fingerprint.size
+
     def owns(self, ticket: int) -> bool:
         return ticket in self._probing
 
@@ -99,7 +105,7 @@ class Intake:
             case Facts() | Incomplete() if not same_file(answer.fingerprint, scan.fingerprint):
                 self._look_again(scan, 0.0)
             case Facts():
-                self._waits.pop((scan.folder, scan.path), None)
+                self._over((scan.folder, scan.path))
                 self._whole(Scan(scan.folder, scan.path, answer.fingerprint), answer, message.lengthened)
             case Incomplete():
                 self._incomplete(scan, answer, message.patient)
@@ -112,7 +118,9 @@ class Intake:
         """The worker of a probe is lost: tried again, three times at most."""
         message = self._probing.pop(event.ticket)
         scan = Scan(message.folder, message.path, message.fingerprint)
-        if event.blameless:
+        key = (scan.folder, scan.path)
+        if event.blameless and self._excused[key] < MAX_EXCUSED:
+            self._excused[key] += 1
             self.settled(message)
         elif self._ledger.probe_died(scan) >= MAX_DEATHS:
             reason = f"three workers were lost over it; of the last one: {event.why}"
@@ -131,7 +139,8 @@ class Intake:
             return
         self._ledger.wait_over(scan.folder, scan.path)
         self._log.debug("scan.known", folder=scan.folder, file=scan.path, job=known.id)
-        if known.state is State.DONE and self._folders[scan.folder].originals.value != "keep":
+        # With `delete` it stays: who drops it again may have lost the result, and this would take the last copy.
+        if known.state is State.DONE and self._folders[scan.folder].originals is Originals.ARCHIVE:
             self._steps.resume(self._ledger.add_duplicate(scan, facts, known))
         else:
             self._ledger.refresh(known.id, scan.fingerprint)
@@ -147,7 +156,7 @@ class Intake:
     def _failed(self, scan: Scan, failure: Failure) -> None:
         key = (scan.folder, scan.path)
         if failure.kind == "gone":
-            self._ledger.wait_over(*key)
+            self.vanished(*key)
             self._send(scan.folder, messages.Forget(scan.path))
         elif failure.kind == "changed":
             self._look_again(scan, 0.0)
@@ -166,6 +175,15 @@ class Intake:
         """Something that is no regular file stands where a scan could: noted, never touched."""
         if not self._ledger.was_skipped(folder, path, "not-a-file"):
             self._steps.skip_scan(Scan(folder, path, Fingerprint(0, 0, 0, 0)), "not-a-file", why)
+
+    def vanished(self, folder: str, path: str) -> None:
+        """What waited at this path is gone."""
+        self._over((folder, path))
+        self._ledger.wait_over(folder, path)
+
+    def _over(self, key: tuple[str, str]) -> None:
+        self._waits.pop(key, None)
+        self._excused.pop(key, None)
 
     def _look_again(self, scan: Scan, seconds: float) -> None:
         self._send(scan.folder, messages.LookAgain(scan.path, seconds))

@@ -7,11 +7,12 @@ Callers group the writes of one tick in `batch()`, and act only after it has com
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +27,7 @@ _COLUMNS = (
 )
 
 
+UNFINISHED = (State.QUEUED, State.RUNNING, State.RENDERED, State.PUBLISHED)
 _SUSPECT = "(daemon_deaths > 0 OR worker_deaths > 1)"
 
 
@@ -65,6 +67,23 @@ class Ledger:
                 f"{self._path}: the ledger cannot be written ({error}); make room on that disk."
                 " Nothing is lost: the next start goes on from what was written"
             ) from error
+
+    def settle_in(self, inboxes: Mapping[str, str]) -> None:
+        """A folder's history goes with its inbox, whatever the config calls the folder now: `inboxes` by name."""
+        before = {os.fsdecode(row[0]): str(row[1]) for row in self._db.execute("SELECT inbox, folder FROM home")}
+        moves = {before[inbox]: name for name, inbox in inboxes.items() if before.get(inbox, name) != name}
+        for inbox, name in before.items():
+            if name in moves.values() and name not in moves:
+                moves[name] = f"{name} (was {inbox})"  # its inbox has left the config, and another one has its name
+        for table in ("job", "wait", "probe_death"):
+            for number, name in enumerate(moves):
+                self._db.execute(f"UPDATE {table} SET folder = ? WHERE folder = ?", (f"\n{number}", name))
+            for number, name in enumerate(moves.values()):
+                self._db.execute(f"UPDATE {table} SET folder = ? WHERE folder = ?", (name, f"\n{number}"))
+        self._db.execute("DELETE FROM home")
+        homes = {os.fsencode(inbox): moves.get(name, name) for inbox, name in before.items()}
+        homes |= {os.fsencode(inbox): name for name, inbox in inboxes.items()}
+        self._db.executemany("INSERT INTO home VALUES (?, ?)", homes.items())
 
     # --- adding ---------------------------------------------------------------------------------------------
 
@@ -168,9 +187,11 @@ class Ledger:
         )
 
     def reserve_next(self, job_id: int, names: Iterator[str]) -> Job:
-        """A stranger holds the reserved name: the next free one of `names` is reserved instead."""
+        """A stranger holds the reserved name: the next free one after it of `names` is reserved instead."""
         job = self.job(job_id)
-        output = next(name for name in names if name != job.output and not self._reserved(job.scan.folder, name))
+        # What comes before the present name was a stranger's or another job's, and may be again.
+        later = itertools.islice(itertools.dropwhile(lambda name: name != job.output, names), 1, None)
+        output = next(name for name in later if not self._reserved(job.scan.folder, name))
         self._set(job_id, output=os.fsencode(output))
         return self.job(job_id)
 
@@ -224,6 +245,8 @@ class Ledger:
             "UPDATE job SET state = 'queued', daemon_deaths = daemon_deaths + 1, blamed = blamed + alone, alone = 0,"
             " spool = NULL WHERE state = 'running'"
         )
+        # What waited before it was a job is looked at anew, and says again what it waits for.
+        self._db.execute("DELETE FROM wait")
         # Due times are on a clock that began anew with the machine.
         self._db.execute("UPDATE job SET not_before = 0 WHERE state = 'queued' AND not_before > 0")
         rows = self._db.execute(
@@ -264,21 +287,26 @@ class Ledger:
         row = self._db.execute("SELECT kind, reason FROM job WHERE id = ?", (job_id,)).fetchone()
         return str(row[0] or ""), str(row[1] or "")
 
-    def counts(self) -> dict[State, int]:
-        return {State(state): int(jobs) for state, jobs in self._db.execute("SELECT state, jobs FROM tally")}
+    def counts(self, folders: Collection[str] | None = None) -> dict[State, int]:
+        """How many jobs are in each state; of `folders`, or of all that the ledger knows."""
+        found = dict.fromkeys(State, 0)
+        for folder, state, jobs in self._db.execute("SELECT folder, state, jobs FROM tally"):
+            if folders is None or folder in folders:
+                found[State(state)] += jobs
+        return found
 
-    def waiting(self, now: float) -> int:
-        """How many queued jobs wait for a transient fault to pass."""
-        row = self._db.execute("SELECT COUNT(*) FROM job WHERE state = 'queued' AND not_before > ?", (now,)).fetchone()
-        return int(row[0])
+    def waiting(self, now: float, folders: Collection[str]) -> int:
+        """How many queued jobs of `folders` wait for a transient fault to pass."""
+        rows = self._db.execute(
+            "SELECT folder, COUNT(*) FROM job WHERE state = 'queued' AND not_before > ? GROUP BY folder", (now,)
+        )
+        return sum(int(n) for folder, n in rows if folder in folders)
 
-    def left_waiting(self) -> int:
-        """How many files and jobs are neither done nor ended."""
-        row = self._db.execute(
-            "SELECT (SELECT COUNT(*) FROM wait) + (SELECT SUM(jobs) FROM tally"
-            " WHERE state IN ('queued', 'running', 'rendered', 'published'))"
-        ).fetchone()
-        return int(row[0])
+    def left_waiting(self, folders: Collection[str]) -> int:
+        """How many files and jobs of `folders` are neither done nor ended."""
+        counts = self.counts(folders)
+        waits = self._db.execute("SELECT folder, COUNT(*) FROM wait GROUP BY folder")
+        return sum(counts[state] for state in UNFINISHED) + sum(int(n) for folder, n in waits if folder in folders)
 
     # --- inner ------------------------------------------------------------------------------------------------
 

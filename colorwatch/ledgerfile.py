@@ -46,19 +46,19 @@ CREATE INDEX job_active ON job (state, id) WHERE state IN ('queued', 'running', 
 CREATE INDEX job_suspect ON job (id) WHERE state = 'queued' AND (daemon_deaths > 0 OR worker_deaths > 1);
 CREATE INDEX job_unsettled ON job (id) WHERE state = 'quarantined' AND settled = 0;
 CREATE INDEX job_ended ON job (ended_at) WHERE ended_at IS NOT NULL;
-CREATE TABLE tally (state TEXT PRIMARY KEY, jobs INTEGER NOT NULL);
-INSERT INTO tally VALUES
-    ('queued', 0), ('running', 0), ('rendered', 0), ('published', 0), ('done', 0), ('skipped', 0), ('quarantined', 0);
+CREATE TABLE tally (folder TEXT, state TEXT, jobs INTEGER NOT NULL, PRIMARY KEY (folder, state)) WITHOUT ROWID;
 CREATE TRIGGER job_added AFTER INSERT ON job BEGIN
-    UPDATE tally SET jobs = jobs + 1 WHERE state = NEW.state;
+    INSERT INTO tally VALUES (NEW.folder, NEW.state, 1) ON CONFLICT DO UPDATE SET jobs = jobs + 1;
 END;
-CREATE TRIGGER job_moved AFTER UPDATE OF state ON job WHEN OLD.state <> NEW.state BEGIN
-    UPDATE tally SET jobs = jobs - 1 WHERE state = OLD.state;
-    UPDATE tally SET jobs = jobs + 1 WHERE state = NEW.state;
+CREATE TRIGGER job_moved AFTER UPDATE OF folder, state ON job
+    WHEN OLD.folder <> NEW.folder OR OLD.state <> NEW.state BEGIN
+    UPDATE tally SET jobs = jobs - 1 WHERE folder = OLD.folder AND state = OLD.state;
+    INSERT INTO tally VALUES (NEW.folder, NEW.state, 1) ON CONFLICT DO UPDATE SET jobs = jobs + 1;
 END;
 CREATE TRIGGER job_removed AFTER DELETE ON job BEGIN
-    UPDATE tally SET jobs = jobs - 1 WHERE state = OLD.state;
+    UPDATE tally SET jobs = jobs - 1 WHERE folder = OLD.folder AND state = OLD.state;
 END;
+CREATE TABLE home (inbox BLOB PRIMARY KEY, folder TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE wait (
     folder TEXT NOT NULL, path BLOB NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL, since REAL NOT NULL,
     PRIMARY KEY (folder, path)

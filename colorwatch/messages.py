@@ -129,6 +129,14 @@ class Ignored:
 
 
 @dataclass(frozen=True, slots=True)
+class Vanished:
+    """A file that was waited for is no longer there."""
+
+    folder: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """The result stands under its final name, on disk."""
 
@@ -219,6 +227,7 @@ class Reachable:
 Message = (
     Settled
     | Ignored
+    | Vanished
     | Published
     | NameTaken
     | SpoolLost

@@ -41,7 +41,10 @@ class Fingerprint:
 
     @classmethod
     def of(cls, stat: os.stat_result) -> Fingerprint:
-        return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        # A clock gone wrong gives times beyond the year 2262: folded into 64 bits, as the ledger holds them, they still
+        # tell one file from another.
+        mtime_ns = (stat.st_mtime_ns + (1 << 63)) % (1 << 64) - (1 << 63)
+        return cls(stat.st_dev, stat.st_ino, stat.st_size, mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from colorwatch.claims import Claims, Deadlines
 from colorwatch.errors import LockedError, ModelError, StateError, explain_os_error
 from colorwatch.folder import Folder
 from colorwatch.intake import Intake
-from colorwatch.ledger import Ledger
+from colorwatch.ledger import UNFINISHED, Ledger
 from colorwatch.messages import Command, FolderSettings, Message
 from colorwatch.pool import Answered, Chosen, Died, Event, Pool, Started, StartFailed, ZygoteDied, best_pool
 from colorwatch.recipe import Recipe
@@ -66,6 +66,7 @@ class Service:
         self._pool = pool(workers, setup)
         self._after_commit: list[Callable[[], object]] = []
         self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        # Never closed: a signal or a folder's thread that outlives the daemon may still write to it.
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._stops = 0
         self._deadline: float | None = None
@@ -75,6 +76,9 @@ class Service:
         self._rescanned: set[str] = set()  # folders that were looked through at least once
         self.unreachable: set[str] = set()  # folders whose inbox cannot be looked at now
         self._ready: list[str] = []  # folders whose spool is clean
+        self._unclean: set[str] = set()  # folders whose spool cannot be cleaned now
+        with self.ledger.batch():
+            self.ledger.settle_in({folder.name: folder.inbox for folder in config.folders})
         self._build(model)
 
     def _build(self, model: Model) -> None:
@@ -106,6 +110,7 @@ class Service:
         """Recovers what an earlier daemon left, then starts folders and workers."""
         with self.ledger.batch():
             unfinished = self.ledger.recover()
+        self._tell_of_strays()
         spools = {os.path.basename(job.spool) for job in unfinished if job.spool}
         for folder in self._folders.values():
             folder.send(messages.CleanSpool(frozenset(spools)))
@@ -123,10 +128,19 @@ class Service:
             unfinished=len(unfinished),
         )
 
+    def _tell_of_strays(self) -> None:
+        counts, ours = self.ledger.counts(), self.ledger.counts(self._folders)
+        if strays := sum(counts[state] - ours[state] for state in UNFINISHED):
+            self._log.warning(
+                "service.strays",
+                jobs=strays,
+                reason="they belong to inboxes that are not in the config any more; they wait until one is again",
+            )
+
     def stop(self) -> None:
         """Asks for an end; the second time, for an end at once. Safe in a signal's function."""
         self._stops += 1
-        os.eventfd_write(self._wake, 1)
+        self._nudge()
 
     @property
     def stopped(self) -> bool:
@@ -157,7 +171,6 @@ class Service:
         except StateError as error:
             self._log.error("service.ledger_failed", reason=str(error))
         self.ledger.close()
-        os.close(self._wake)
         os.close(self._lock)
         self._log.info("service.stopped")
 
@@ -191,6 +204,10 @@ class Service:
     def _hear(self, message: Message) -> None:
         """Called by folder threads."""
         self._messages.put(message)
+        self._nudge()
+
+    def _nudge(self) -> None:
+        """Ends the sleep of `run`."""
         os.eventfd_write(self._wake, 1)
 
     def _hear_all(self, now: float) -> None:
@@ -200,12 +217,14 @@ class Service:
             except queue.Empty:
                 return
             self._on_message(message, now)
-        os.eventfd_write(self._wake, 1)  # more than a tick's worth: go on at once
+        self._nudge()  # more than a tick's worth: go on at once
 
     def _on_message(self, message: Message, now: float) -> None:
         match message:
             case messages.Settled():
                 self.intake.settled(message)
+            case messages.Vanished():
+                self.intake.vanished(message.folder, message.path)
             case messages.Ignored():
                 self.intake.ignored(message.folder, message.path, message.why)
             case messages.Published():
@@ -219,8 +238,11 @@ class Service:
             case messages.Quarantined():
                 self.steps.on_quarantined(message)
             case messages.Trouble():
+                if message.step == "cleanspool":
+                    self._unclean.add(message.folder)
                 self.steps.on_trouble(message, now)
             case messages.SpoolCleaned():
+                self._unclean.discard(message.folder)
                 self._ready.append(message.folder)
             case messages.Rescanned():
                 self._rescanned.add(message.folder)
@@ -259,34 +281,36 @@ class Service:
     def _hand_out(self, now: float) -> None:
         """Gives idle workers something to do: probes and renders in turn, so that neither starves the other."""
         idle = self._pool.idle()
+        quiet = idle > 0 and self.claims.wants_quiet(now, self._ready)
         misses = 0
         while idle and misses < 2 and not self.claims.exclusive:
             self._ticket += 1
             request: Request | None
-            pixels = 0
+            seconds = 0.0
             if self._probe_turn:
-                request = self.intake.next_probe(self._ticket)
+                request = None if quiet else self.intake.next_probe(self._ticket)
+                seconds = self._deadlines.of_reading(self.intake.bytes_of(self._ticket)) if request else 0.0
             else:
                 request = self.claims.next_render(self._ticket, now, self._ready, self.intake.probing)
-                pixels = self.claims.pixels(self._ticket) if request else 0
+                seconds = self._deadlines.of(self.claims.pixels(self._ticket)) if request else 0.0
             self._probe_turn = not self._probe_turn
             if request is None:
                 misses += 1
                 continue
             misses = 0
             idle -= 1
-            self._after_commit.append(partial(self._pool.submit, request, now + self._deadlines.of(pixels)))
+            self._after_commit.append(partial(self._pool.submit, request, now + seconds))
 
     # --- waiting --------------------------------------------------------------------------------------------------
 
     def idle(self) -> bool:
         """Whether all that can be done now is done: every folder looked at, nothing settling, probing or running."""
-        counts = self.ledger.counts()
-        active = counts[State.QUEUED] + counts[State.RUNNING] + counts[State.RENDERED] + counts[State.PUBLISHED]
-        waiting = self.ledger.waiting(self._clock()) + self.steps.troubled
+        counts = self.ledger.counts(self._ready)
+        waiting = self.ledger.waiting(self._clock(), self._ready) + self.steps.troubled
         return (
             self._rescanned | self.unreachable == self._folders.keys()
-            and active <= waiting
+            and self._unclean | set(self._ready) == self._folders.keys()
+            and sum(counts[state] for state in UNFINISHED) <= waiting
             and not self.intake
             and not self.claims
             # A folder tells before it counts down, so it is asked first.
@@ -294,13 +318,18 @@ class Service:
             and self._messages.empty()
         )
 
+    def to_do(self) -> int:
+        """Jobs that are neither done nor ended, and files on their way to be jobs."""
+        counts = self.ledger.counts(self._folders)
+        return sum(counts[state] for state in UNFINISHED) + len(self.intake)
+
     def left_waiting(self) -> int:
         """Scans that an end now leaves for later: not yet whole, not readable, or kept up by a full disk."""
-        return self.ledger.left_waiting()
+        return self.ledger.left_waiting(self._folders)
 
     def _settled_down(self) -> bool:
         """No step that follows a result is under way."""
-        counts = self.ledger.counts()
+        counts = self.ledger.counts(self._ready)
         return counts[State.RENDERED] + counts[State.PUBLISHED] <= self.steps.troubled and self._messages.empty()
 
     def _sleep(self, longest: float) -> None:
@@ -330,10 +359,14 @@ def _lock(state: str) -> int:
             f"{state}: the state folder cannot be used: {explain_os_error(error)};"
             " make it writable, or name another under `state`"
         ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        _refuse(state, descriptor)
+    for patience in (*[0.05] * 20, 0.0):  # `status` holds the lock for a moment, to see whether a daemon does
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError:
+            if not patience:
+                _refuse(state, descriptor)
+            time.sleep(patience)
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor

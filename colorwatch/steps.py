@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from colorwatch import messages
+from colorwatch.ledger import UNFINISHED
 from colorwatch.originals import Fate
 from colorwatch.publishing import cut_name, next_name, safe_name
 from colorwatch.scan import Facts, Fingerprint, Job, Rendering, Scan, State, printable
@@ -75,7 +76,7 @@ class Steps:
         self._send = send
         self._log = log
         self._troubles: dict[int, int] = {}
-        self._again: list[tuple[float, int]] = []  # a heap of (due, job)
+        self._again: list[tuple[float, int, bool]] = []  # a heap of (due, job, whether its result is at stake)
         self._troubled_folders: set[tuple[str, str]] = set()
         self.ended: dict[State, int] = dict.fromkeys((State.DONE, State.SKIPPED, State.QUARANTINED), 0)
         self.models: dict[str, str] = {}  # recipe key -> name of the model, for the log
@@ -95,7 +96,8 @@ class Steps:
             self._send(scan.folder, messages.Dispose(job.id, scan.path, scan.fingerprint))
         elif job.state is State.QUARANTINED:
             kind, reason = self._ledger.why(job.id)
-            text = f"{reason[:1].upper()}{reason[1:]}. {ADVICE.get(kind, '')}".strip()
+            sentence = printable(reason).rstrip(".")
+            text = f"{sentence[:1].upper()}{sentence[1:]}. {ADVICE.get(kind, '')}".strip()
             title = f"{printable(scan.path)} was not coloured"
             self._send(scan.folder, messages.Quarantine(job.id, scan.path, scan.fingerprint, title, text))
 
@@ -109,8 +111,8 @@ class Steps:
 
     @property
     def troubled(self) -> int:
-        """Jobs that wait for a folder's trouble to pass."""
-        return len(self._again)
+        """Unfinished jobs that wait for a folder's trouble to pass."""
+        return sum(unfinished for _, _, unfinished in self._again)
 
     # --- what workers said ------------------------------------------------------------------------------------
 
@@ -190,7 +192,8 @@ class Steps:
             self._log.warning("folder.trouble", folder=message.folder, step=message.step, reason=message.message)
         if job_id is not None:
             failures = self._troubles[job_id] = self._troubles.get(job_id, 0) + 1
-            heapq.heappush(self._again, (now + backoff(failures), job_id))
+            unfinished = self._ledger.job(job_id).state in UNFINISHED
+            heapq.heappush(self._again, (now + backoff(failures), job_id, unfinished))
 
     def _over(self, folder: str, job_id: int) -> Job:
         """The job of a step that succeeded: whatever troubled it or its folder is over."""

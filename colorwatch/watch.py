@@ -127,5 +127,13 @@ class _Overflow(logging.Handler):
                 watch.lost_events()
 
 
+class _Chatter(logging.Filter):
+    """Drops what watchdog says of events that come in while a watch is being stopped: nobody waits for them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "when the thread is inactive" not in record.getMessage()
+
+
+logging.getLogger("watchdog.observers.inotify").addFilter(_Chatter())
 _overflow = _Overflow()
 logging.getLogger("watchdog.observers.inotify_c").addHandler(_overflow)

@@ -39,6 +39,8 @@ _KINDS: dict[str, type[Any]] = {
     )
 }
 
+_PATHS = (".path", ".root", ".spool", ".model", ".manifest")
+
 T = TypeVar("T")
 
 
@@ -108,8 +110,17 @@ def _checked(hint: Any, item: Any, where: str) -> Any:
             raise WireError(f"{where} is not a mapping")
         value_hint = typing.get_args(hint)[1]
         return {str(key): _checked(value_hint, value, where) for key, value in item.items()}
+    if type(item) is int and not -(1 << 63) <= item < 1 << 64:
+        raise WireError(f"{where} is no number of 64 bits")
     if hint is float and type(item) is int:
         item = float(item)
     if type(item) is not hint or (hint is float and not math.isfinite(item)):
         raise WireError(f"{where} is not a {getattr(hint, '__name__', hint)}")
+    if hint is str and not where.endswith(_PATHS) and not item.isascii() and _is_broken(item):
+        raise WireError(f"{where} is no text")
     return item
+
+
+def _is_broken(text: str) -> bool:
+    """Whether it holds half of a character: a file's name may, what a worker says may not."""
+    return any("\ud800" <= character <= "\udfff" for character in text)

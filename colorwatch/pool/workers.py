@@ -136,7 +136,10 @@ class WorkerPool(ABC):
             if self._is_over(worker, now):
                 self._bury(worker, now, events)
         if not self._stopped and not self._retiring and now >= self._start_at:
-            self._grow(now)
+            try:
+                self._grow(now)
+            except OSError as error:  # no process, descriptor or temporary file to be had: tried again later
+                events.append(self._start_failed(f"no process can be started: {error.strerror}", now))
         return events
 
     def descriptors(self) -> list[int]:

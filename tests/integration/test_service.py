@@ -146,6 +146,23 @@ class TestTheStraightLine:
         assert files(home.path("inbox")) == {}
         assert home.outbox() == ["a.jpg"]
 
+    def test_two_strangers_in_the_outbox_are_both_left_alone(self, home: Home) -> None:
+        for name in ("a.jpg", "a (2).jpg"):
+            with open(home.path("outbox", name), "wb") as file:
+                file.write(b"a stranger's")
+        home.drop("a.jpg")
+        home.run()
+        assert home.outbox() == ["a (2).jpg", "a (3).jpg", "a.jpg"]
+
+    def test_a_deleted_original_that_is_dropped_again_stays(self, home: Home) -> None:
+        home.folder |= {"originals": Originals.DELETE}
+        home.drop("a.jpg")
+        home.run()
+        os.unlink(home.path("outbox", "a.jpg"))
+        path = home.drop("a.jpg")
+        home.run()
+        assert os.path.exists(path), "it may be the last copy"
+
     def test_originals_are_deleted_when_asked_for(self, home: Home) -> None:
         home.folder |= {"originals": Originals.DELETE}
         home.drop("a.jpg")
@@ -228,6 +245,26 @@ class TestBadInput:
         told = home.run()
         assert (told.counts["skipped"], os.path.exists(path), home.outbox()) == (1, True, [])
 
+    def test_a_time_beyond_all_clocks_is_no_obstacle(self, home: Home) -> None:
+        home.drop("good.jpg")
+        for name, when in (("late.jpg", 10_000_000_000), ("early.jpg", -2_000_000_000)):
+            path = home.drop(name)
+            os.utime(path, (when, when))
+        for _ in range(2):
+            assert home.run().counts["done"] == 3
+        assert len(home.outbox()) == 3
+
+    def test_an_unfinished_file_that_goes_away_is_not_waited_for(self, home: Home) -> None:
+        path = home.drop("a.jpg", picture(128)[:-100])
+        service = home.make()
+        try:
+            service.start()
+            ticks(service, lambda: service.left_waiting() == 1)
+            os.unlink(path)
+            ticks(service, lambda: service.left_waiting() == 0)
+        finally:
+            service.close()
+
 
 class TestLostWorkers:
     @pytest.mark.parametrize(
@@ -294,6 +331,26 @@ class TestLostDaemons:
         finally:
             service.start()
             service.close()
+
+
+class TestEnds:
+    """`once` ends, whatever stands in its way."""
+
+    def test_jobs_of_a_folder_that_left_the_config_are_not_waited_for(self, home: Home) -> None:
+        home.drop("a.jpg")
+        home.run(until=lambda service: len(service.claims) == 1, net="fault_nets:hang_net")
+        os.rename(home.path("inbox"), home.path("old"))
+        os.makedirs(home.path("inbox2"))
+        home.folder |= {"inbox": home.path("inbox2"), "name": "another"}
+        assert home.run().counts["queued"] == 1
+
+    def test_an_outbox_whose_spool_cannot_be_used_is_left_waiting(self, home: Home) -> None:
+        with open(home.path("outbox", ".colorwatch"), "wb") as file:
+            file.write(b"in the way")
+        home.drop("a.jpg")
+        assert home.run().counts["queued"] == 1
+        os.unlink(home.path("outbox", ".colorwatch"))
+        assert home.run().counts["done"] == 1
 
 
 class TestTransientFaults:

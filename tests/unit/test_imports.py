@@ -35,7 +35,7 @@ TABLE: dict[str, set[str]] = {
     "folder": {"errors", "inbox", "messages", "originals", "publishing", "scan"},
     "ledgerfile": {"errors"},
     "ledger": {"errors", "ledgerfile", "scan", "wire"},
-    "history": {"ledgerfile"},
+    "history": {"ledgerfile", "scan"},
     "passing": {"wire"},
     "pool": {"passing", "scan", "wire"},
     "steps": {"ledger", "messages", "originals", "publishing", "scan"},
@@ -60,10 +60,12 @@ TABLE: dict[str, set[str]] = {
     "zygote": {"errors", "passing", "scan", "wire", "worker"},
     "signatures": {"errors"},
     "tifftags": set(),
-    "structure": {"errors", "signatures", "tifftags"},
+    "tiffkinds": {"errors", "tifftags"},
+    "structure": {"errors", "signatures", "tiffkinds", "tifftags"},
     "carrying": {"tifftags"},
     "jpegstrips": set(),
-    "codec": {"carrying", "errors", "jpegstrips", "signatures", "tifftags"},
+    "streams": {"carrying", "errors", "tifftags"},
+    "codec": {"carrying", "errors", "jpegstrips", "signatures", "streams", "tiffkinds", "tifftags"},
     "lab": set(),
     "adapting": {"errors", "manifest", "scan"},
     "net": {"adapting", "colorize", "errors", "manifest", "scan"},
@@ -74,7 +76,7 @@ TABLE: dict[str, set[str]] = {
 }
 IN_WORKERS = {
     *("worker", "zygote", "signatures", "tifftags", "structure", "carrying", "jpegstrips", "codec", "lab", "adapting"),
-    *("net", "colorize", "caffemodel", "published"),
+    *("streams", "tiffkinds", "net", "colorize", "caffemodel", "published"),
 }
 
 

@@ -120,7 +120,7 @@ class TestClaiming:
         claim(ledger)
         ledger.retry(job.id, "disk", "the disk is full", not_before=100.0)
         assert claim(ledger, now=99.0) is None
-        assert ledger.waiting(99.0) == 1
+        assert ledger.waiting(99.0, ["in"]) == 1
         again = claim(ledger, now=100.0)
         assert again is not None
         assert (again.failures, again.worker_deaths, again.attempt) == (1, 0, 2)
@@ -187,6 +187,49 @@ class TestRecovery:
         assert claim(ledger, now=0.0) is not None
 
 
+class TestNames:
+    def test_a_name_that_a_stranger_holds_is_not_reserved_again(self, ledger: Ledger) -> None:
+        job = add(ledger)
+        tried = [ledger.reserve_next(job.id, names("a.jpg")).output for _ in range(3)]
+        assert tried == ["a.jpg (2)", "a.jpg (3)", "a.jpg (4)"]
+
+
+class TestFolders:
+    def test_counts_are_those_of_the_folders_asked_for(self, ledger: Ledger) -> None:
+        add(ledger)
+        assert ledger.counts(["in"])[State.QUEUED] == 1
+        assert ledger.counts(["other"])[State.QUEUED] == 0
+        assert ledger.left_waiting(["other"]) == 0
+
+    def test_a_history_goes_with_its_inbox_when_folders_swap_their_names(self, ledger: Ledger) -> None:
+        ledger.settle_in({"in": "/a", "in-2": "/b"})
+        add(ledger, "a.jpg")
+        with ledger.batch():
+            ledger.add(scan("a.jpg", folder="in-2"), facts("bb"), "r", names("a.jpg"))
+            ledger.settle_in({"in": "/b", "in-2": "/a"})
+        assert ledger.find("in-2", "a.jpg", "aa" * 32) is not None
+        assert ledger.find("in", "a.jpg", "bb" * 32) is not None
+        assert ledger.find("in", "a.jpg", "aa" * 32) is None
+        assert ledger.counts(["in"])[State.QUEUED] == ledger.counts(["in-2"])[State.QUEUED] == 1
+
+    def test_the_history_of_an_inbox_that_is_gone_is_kept_aside(self, ledger: Ledger) -> None:
+        ledger.settle_in({"in": "/a", "in-2": "/b"})
+        add(ledger, "a.jpg")
+        with ledger.batch():
+            ledger.settle_in({"in": "/b"})
+        assert ledger.find("in", "a.jpg", "aa" * 32) is None
+        assert ledger.counts(["in (was /a)"])[State.QUEUED] == 1
+        with ledger.batch():
+            ledger.settle_in({"in": "/b", "again": "/a"})
+        assert ledger.find("again", "a.jpg", "aa" * 32) is not None
+
+    def test_an_inbox_that_moved_under_the_same_name_keeps_its_history(self, ledger: Ledger) -> None:
+        ledger.settle_in({"in": "/a"})
+        add(ledger, "a.jpg")
+        ledger.settle_in({"in": "/b"})
+        assert ledger.find("in", "a.jpg", "aa" * 32) is not None
+
+
 class TestTheBatch:
     def test_a_failure_takes_all_of_it_back(self, ledger: Ledger) -> None:
         def add_and_fail() -> None:
@@ -241,6 +284,6 @@ def test_probe_deaths_are_counted_for_one_content_of_one_path(ledger: Ledger) ->
 
 def test_a_wait_ends_when_the_file_becomes_a_job(ledger: Ledger) -> None:
     ledger.wait("in", "a.jpg", "incomplete", "it ends early")
-    assert ledger.left_waiting() == 1
+    assert ledger.left_waiting(["in"]) == 1
     ledger.done(add(ledger).id, None, None, None)
-    assert ledger.left_waiting() == 0
+    assert ledger.left_waiting(["in"]) == 0

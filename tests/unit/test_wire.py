@@ -50,6 +50,10 @@ def changed(field: str, value: object) -> bytes:
         encode(MESSAGES[4]).replace(b"0.5", b"NaN"),
         encode(MESSAGES[4]).replace(b"0.5", b'"much"'),
         b"[" * 50_000,
+        encode(MESSAGES[4]).replace(b"0.5", b"1" * 400),
+        changed("width", 1 << 64),
+        changed("digest", "half \ud83d"),
+        encode(MESSAGES[5]).replace(b"the disk", b"the \\udcff"),
     ],
 )
 def test_anything_else_is_refused(raw: bytes) -> None:
