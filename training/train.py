@@ -1,0 +1,197 @@
+"""Train the embedded net: python -m training.train --photographs PATH... (--start NET.onnx | --from-scratch) --out DIR
+
+DIR keeps the log (log.jsonl, a line a step), the checkpoint, and the decoded photographs. Called again with the same
+settings it goes on where it was; the number of steps may be another one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import sys
+import time
+from dataclasses import asdict, replace
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training import plan as plans
+from training import warmstart
+from training.architecture import Net, decode
+from training.batches import Batches
+from training.loss import Loss, prior_of
+from training.photographs import Album, Photograph, build
+from training.plan import Plan
+from training.score import Score, input_of, score
+
+HELD_OUT = 400
+"""Photographs that are never trained on, to choose by."""
+CHECKPOINT_EVERY = 100
+SCORE_EVERY = 400
+SCORED = 160
+
+
+class Training:
+    """A net that learns: its weights, their running average, the optimiser's state and how many steps were taken."""
+
+    def __init__(self, plan: Plan, folder: str) -> None:
+        self.plan = plan
+        self.step = 0
+        self.prior: list[float] = []
+        self.net = Net().to(memory_format=torch.channels_last)
+        self.average = Net()
+        matrices = [one for one in self.net.parameters() if one.dim() > 1]
+        vectors = [one for one in self.net.parameters() if one.dim() <= 1]
+        groups = [{"params": matrices, "weight_decay": plan.decay}, {"params": vectors, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=plan.rate, betas=(0.9, 0.99))
+        self._checkpoint = os.path.join(folder, "checkpoint.pt")
+        self._settings = json.loads(json.dumps(asdict(replace(plan, steps=0))))
+
+    def begin(self, start: str | None, batches: Batches) -> None:
+        """Take the weights of `start`, an ONNX file, if any; batch normalisation measures the first pictures."""
+        if start is not None:
+            warmstart.load(self.net, start)
+            side = self.plan.sides[0][1]
+            groups = [[(place, place) for place in range(at, at + 32)] for at in range(0, 256, 32)]
+            warmstart.revive(self.net, [torch.from_numpy(batches.make(group, side).light) for group in groups])
+        self.average.load_state_dict(self.net.state_dict())
+
+    def resume(self) -> bool:
+        """Go on from the checkpoint if there is one; raises ValueError where it was made with other settings."""
+        if not os.path.exists(self._checkpoint):
+            return False
+        kept: dict[str, Any] = torch.load(self._checkpoint, weights_only=True)
+        if json.loads(kept["settings"]) != self._settings:
+            raise ValueError(f"{self._checkpoint} was made with other settings. Move it away, or choose another --out.")
+        self.net.load_state_dict(kept["net"])
+        self.average.load_state_dict(kept["average"])
+        self.optimiser.load_state_dict(kept["optimiser"])
+        self.step = kept["step"]
+        return True
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        kept = {
+            "settings": json.dumps(self._settings),
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "prior": self.prior,
+        }
+        torch.save(kept, self._checkpoint + ".new")
+        os.replace(self._checkpoint + ".new", self._checkpoint)
+
+    def learn(self, loss: Loss, light: NDArray[np.float32], ab: NDArray[np.float32]) -> tuple[float, float]:
+        """One step on a batch; the cross-entropy and the distance before it."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.plan.learning_rate(self.step)
+        self.net.train()
+        inputs = torch.from_numpy(light).contiguous(memory_format=torch.channels_last)
+        crossed, distance = loss(self.net, inputs, ab, self.step % 4)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.total(crossed, distance).backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 2.0)
+        self.optimiser.step()
+        self.step += 1
+        self._move_average()
+        return float(crossed.detach()), float(distance.detach())
+
+    def _move_average(self) -> None:
+        # Early on the average follows closely, or it would hold on to where it began.
+        keep = min(self.plan.averaging, (1 + self.step) / (10 + self.step))
+        now = self.net.state_dict()
+        with torch.no_grad():
+            for name, value in self.average.state_dict().items():
+                if value.dtype.is_floating_point:
+                    value.lerp_(now[name].contiguous(), 1 - keep)
+                else:
+                    value.copy_(now[name])
+
+
+def measure(net: Net, album: Album, photographs: list[Photograph], temperature: float = 1.0) -> Score:
+    """The score of `net` on photographs, shown as in use."""
+    net.eval()
+    pairs: list[tuple[NDArray[np.uint8], NDArray[np.float32]]] = []
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        for at in range(0, len(photographs), 16):
+            labs = [album.lab(one) for one in photographs[at : at + 16]]
+            ab = decode(net(torch.from_numpy(np.stack([input_of(lab) for lab in labs]))).float(), temperature)
+            pairs += zip(labs, ab.permute(0, 2, 3, 1).float().contiguous().numpy(), strict=True)
+    return score(pairs)
+
+
+def train(training: Training, album: Album, learned: list[Photograph], held_out: list[Photograph], folder: str) -> None:
+    """Take all steps that are left, with a log and checkpoints."""
+    plan = training.plan
+    batches = Batches(album, learned, plan.seed, plan.shares)
+    prior = prior_of(album, learned)
+    training.prior = prior.tolist()
+    loss = Loss(prior, plan.weights)
+    begun = time.perf_counter()
+    with open(os.path.join(folder, "log.jsonl"), "a", encoding="utf-8", buffering=1) as log:
+
+        def tell(**line: object) -> None:
+            log.write(json.dumps(line) + "\n")
+
+        tell(event="start", step=training.step, photographs=len(learned), held_out=len(held_out), plan=asdict(plan))
+        for batch in batches.stream(plan.shown(training.step), plan.batches(training.step)):
+            rate = plan.learning_rate(training.step)
+            crossed, distance = training.learn(loss, batch.light, batch.ab)
+            seconds = round(time.perf_counter() - begun, 1)
+            tell(
+                step=training.step,
+                loss=round(float(crossed + plan.weights.error * distance), 5),
+                cross_entropy=round(crossed, 5),
+                distance=round(distance, 5),
+                rate=round(rate, 8),
+                side=batch.light.shape[-1],
+                seconds=seconds,
+            )
+            if training.step % CHECKPOINT_EVERY == 0 or training.step == plan.steps:
+                training.save()
+            if training.step % SCORE_EVERY == 0 or training.step == plan.steps:
+                tell(event="score", step=training.step, **measure(training.average, album, held_out[:SCORED]).as_dict())
+
+
+def arguments(given: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photographs", nargs="+", required=True, metavar="PATH", help="folders and tars")
+    parser.add_argument("--classes", default="ABC", help="licence classes of tars named train-X-... (default: ABC)")
+    begin = parser.add_mutually_exclusive_group(required=True)
+    begin.add_argument("--start", metavar="NET", help="go on from the weights of this ONNX file")
+    begin.add_argument("--from-scratch", action="store_true", help="begin with nothing")
+    parser.add_argument("--out", required=True, metavar="DIR")
+    parser.add_argument("--album", metavar="DIR", help="where the decoded photographs are kept (default: in --out)")
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    return parser.parse_args(given)
+
+
+def main() -> None:
+    told = arguments(sys.argv[1:])
+    torch.set_num_threads(told.threads)
+    cv2.setNumThreads(1)
+    random.seed(told.seed)
+    torch.manual_seed(told.seed)
+    plan = plans.from_scratch(told.seed, told.steps) if told.from_scratch else plans.continued(told.seed, told.steps)
+    os.makedirs(told.out, exist_ok=True)
+    try:
+        album = build(told.photographs, told.classes, told.album or os.path.join(told.out, "album"))
+        learned, held_out = album.split(min(HELD_OUT, len(album.photographs) // 10))
+        training = Training(plan, told.out)
+        if not training.resume():
+            training.begin(told.start, Batches(album, learned, plan.seed, plan.shares))
+        train(training, album, learned, held_out, told.out)
+    except (OSError, ValueError) as error:
+        sys.exit(f"training: {error}")
+
+
+if __name__ == "__main__":
+    main()
