@@ -37,7 +37,12 @@ def pack(format: str, descriptor: int, size: int) -> Luggage:
     """Gather from the scan behind `descriptor` what its result is to carry. What is damaged is left behind."""
     if format == "tiff":
         tags = read_carried(descriptor, size)
-        return Luggage(tags=tags, orientation=_tag_orientation(tags))
+        _tidy_resources(tags)
+        orientation = _tag_orientation(tags)
+        if not orientation:
+            # Some readers give up on a TIFF where they find an orientation that is none.
+            del tags.tags[274]
+        return Luggage(tags=tags, orientation=orientation or 1)
     reader = _jpeg_segments if format == "jpeg" else _png_chunks
     try:
         return reader(descriptor, size)
@@ -45,9 +50,19 @@ def pack(format: str, descriptor: int, size: int) -> Luggage:
         return Luggage()
 
 
+def _tidy_resources(tags: Carried) -> None:
+    """Photoshop's resources lie bare in their TIFF tag."""
+    kind, _, content = tags.tags.pop(34377, (0, 0, b""))
+    kept = _without_thumbnails(content)
+    if kept and kind in (1, 7):
+        tags.tags[34377] = (kind, len(kept), kept)
+
+
 def _tag_orientation(tags: Carried) -> int:
+    """1..8, or 0 where the tag is there and says something else."""
     kind, count, content = tags.tags.get(274, (0, 0, b""))
-    return _valid_orientation(int.from_bytes(content, "little") if kind == 3 and count == 1 else 1)
+    value = int.from_bytes(content, "little") if kind == 3 and count == 1 else 1
+    return value if 1 <= value <= 8 else 0
 
 
 def _valid_orientation(value: int) -> int:
@@ -91,7 +106,8 @@ def _jpeg_segment(code: int, body: bytes, found: Luggage) -> bytes:
         found.orientation = _tidy_exif(exif, len(_EXIF))
         return bytes(exif)
     if code == 0xED:
-        return _without_thumbnails(body) if body.startswith(_PHOTOSHOP) else b""
+        kept = _without_thumbnails(body[len(_PHOTOSHOP) :]) if body.startswith(_PHOTOSHOP) else b""
+        return _PHOTOSHOP + kept if kept else b""
     return body if code == 0xFE or body.startswith(_XMP) else b""
 
 
@@ -135,18 +151,18 @@ def _blank_thumbnail(tiff: memoryview, order: str, at: int) -> None:
         tiff[offset : offset + length] = bytes(length)
 
 
-def _without_thumbnails(body: bytes) -> bytes:
+def _without_thumbnails(resources: bytes) -> bytes:
     """Photoshop's resources without the two kinds of thumbnail (1033, 1036); the IPTC record stays."""
-    kept, at = [_PHOTOSHOP], len(_PHOTOSHOP)
-    while body[at : at + 4] == b"8BIM" and at + 12 <= len(body):
-        resource = int.from_bytes(body[at + 4 : at + 6], "big")
-        name = (body[at + 6] + 2) & ~1
-        length = int.from_bytes(body[at + 6 + name : at + 10 + name], "big")
+    kept, at = [], 0
+    while resources[at : at + 4] == b"8BIM" and at + 12 <= len(resources):
+        resource = int.from_bytes(resources[at + 4 : at + 6], "big")
+        name = (resources[at + 6] + 2) & ~1
+        length = int.from_bytes(resources[at + 6 + name : at + 10 + name], "big")
         end = at + 10 + name + ((length + 1) & ~1)
         if resource not in (1033, 1036):
-            kept.append(body[at:end])
+            kept.append(resources[at:end])
         at = end
-    return b"".join(kept) if len(kept) > 1 else b""
+    return b"".join(kept)
 
 
 # --- PNG ---------------------------------------------------------------------------------------------------

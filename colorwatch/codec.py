@@ -1,6 +1,7 @@
-"""The only user of libvips: opens JPEG, PNG and TIFF by descriptor, decodes rows, and encodes rows as they are painted.
+"""Opens JPEG, PNG and TIFF by descriptor, decodes rows, and encodes rows as they are painted.
 
-JPEGs are encoded by OpenCV instead (see `jpegstrips`), because a scanner's usual format ought to be the fastest.
+The only user of libvips, with `streams`. JPEGs are encoded by OpenCV instead (see `jpegstrips`), because a scanner's
+usual format ought to be the fastest.
 
 All reading and writing goes through our own calls, so that a fault of the disk comes out as what it is, with its errno,
 and never as a damaged picture; and so that nothing maps a file that a share may cut short.
@@ -9,7 +10,8 @@ and never as a damaged picture; and so that nothing maps a file that a share may
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Mapping
 from typing import Any
 
 # Set before libvips starts; it reads it once. A worker's cores are the pool's business.
@@ -20,15 +22,13 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
-from colorwatch.carrying import HeadSplicer, Luggage
+from colorwatch.carrying import Luggage
 from colorwatch.errors import DamagedError, DiskError, ScanError, UnsupportedError, explain_os_error
 from colorwatch.jpegstrips import StripError, fitting_rows, write_jpeg
 from colorwatch.signatures import SNIFFED, sniff
-from colorwatch.tifftags import TiffError, append_carried, uncompressed_head
-
-Bytes = NDArray[np.uint8]
-Paint = Callable[[int, int], Bytes]
-"""Gives rows `top` to `bottom` (not included) of the result, (bottom - top, width, bands)."""
+from colorwatch.streams import Bytes, Paint, Painted, Reader, Writer
+from colorwatch.tiffkinds import Kind, kind_of
+from colorwatch.tifftags import TiffError, append_carried
 
 DECODED_BYTES = 96 * 1024  # asked of a decoder at once; from 128 kB up, malloc maps fresh pages for every request
 
@@ -43,9 +43,9 @@ for _name in ("Jpeg", "Png", "Tiff"):
 class Picture:
     """A scan, opened but not decoded. `width`, `height` in pixels; `colours` is 1 or 3; `alpha` says if it has any."""
 
-    def __init__(self, descriptor: int, format: str) -> None:
+    def __init__(self, descriptor: int, format: str, corrections: Mapping[int, bytes] | None = None) -> None:
         self.format = format
-        self._reader = _Reader(descriptor)
+        self._reader = Reader(descriptor, corrections)
         self._image = self._load()
         self.width: int = self._image.width
         self.height: int = self._image.height
@@ -60,6 +60,7 @@ class Picture:
         return fitting_rows(self.width, wanted) if self.format == "jpeg" else wanted
 
     def _load(self) -> Any:
+        _take_warnings()  # those of an earlier picture
         try:
             image = pyvips.Operation.call(
                 _LOADERS[self.format], self._reader.source, access="sequential", fail_on="error"
@@ -68,7 +69,7 @@ class Picture:
             # libvips packs 8-bit Lab in a way of its own, and cannot do so from a stream.
             if "labq" in str(error):
                 raise UnsupportedError(f"It is a TIFF in {_SPACES['lab']}; save it as grey or RGB.") from error
-            raise self._reader.blame() or _damaged(error) from error
+            raise self._reader.blame() or _damaged() from error
         _refuse(image, self.format)
         return image
 
@@ -81,7 +82,7 @@ class Picture:
             image, self.profile = _to_srgb(self._image, self.colours)
             return self._rows(image)
         except pyvips.Error as error:
-            raise self._reader.blame() or _damaged(error) from error
+            raise self._reader.blame() or _damaged() from error
         finally:
             # The decoder's own buffers go with it: a large TIFF strip, a progressive JPEG's coefficients.
             self._image = None
@@ -103,6 +104,8 @@ class Picture:
         fault = self._reader.blame()
         if fault:
             raise fault
+        if self.format == "jpeg" and _LOST.search(_take_warnings()):
+            raise _damaged()
         return pixels, alpha
 
 
@@ -118,7 +121,10 @@ def open_picture(descriptor: int) -> Picture:
     format = sniff(start)
     if not format:
         raise DamagedError("The file is empty or holds only its first bytes.")
-    return Picture(descriptor, format)
+    kind = kind_of(descriptor) if format == "tiff" else Kind()
+    if kind.unsupported:
+        raise UnsupportedError(kind.unsupported)
+    return Picture(descriptor, format, kind.corrections)
 
 
 def save(picture: Picture, bands: int, strip_rows: int, paint: Paint, luggage: Luggage, fd: int, quality: int) -> None:
@@ -127,9 +133,9 @@ def save(picture: Picture, bands: int, strip_rows: int, paint: Paint, luggage: L
     `bands` is 3, or 4 with alpha; `strip_rows` is what `picture.strip_rows` gave. `fd` is an empty file, open for
     reading and writing. Raises DiskError if the disk fails, whatever `paint` raises, ScanError if the encoder refuses.
     """
-    writer = _Writer(fd, luggage.head if picture.format == "png" else None)
+    writer = Writer(fd, luggage.head if picture.format == "png" else None)
     if picture.format != "jpeg":
-        _save_by_libvips(picture, _Painted(picture.width, picture.height, bands, strip_rows, paint), luggage, writer)
+        _save_by_libvips(picture, Painted(picture.width, picture.height, bands, strip_rows, paint), luggage, writer)
         return
     size = (picture.width, picture.height)
     try:
@@ -138,7 +144,7 @@ def save(picture: Picture, bands: int, strip_rows: int, paint: Paint, luggage: L
         raise writer.blame(error) from error
 
 
-def _save_by_libvips(picture: Picture, painted: _Painted, luggage: Luggage, writer: _Writer) -> None:
+def _save_by_libvips(picture: Picture, painted: Painted, luggage: Luggage, writer: Writer) -> None:
     try:
         image = pyvips.Operation.call("tiffload_source", painted.source, access="sequential", fail_on="error").copy()
         if picture.profile is not None:
@@ -186,9 +192,18 @@ def _refuse(image: Any, format: str) -> None:
         raise UnsupportedError(f"It is a {name} with {image.bands} channels; this version reads grey and colour.")
 
 
-def _damaged(error: Exception) -> ScanError:
-    lines = [line.strip() for line in str(getattr(error, "detail", "") or error).splitlines() if line.strip()]
-    return DamagedError(f"The picture is damaged and does not decode ({lines[0] if lines else 'no reason was given'}).")
+def _damaged() -> ScanError:
+    return DamagedError("The picture is damaged and does not decode.")
+
+
+# libjpeg calls it no more than a warning when the picture's own bytes are wrong, or end before its rows do, and makes
+# up the rest (jerror.h). Its other warnings are of careless writers, and every row is there.
+_LOST = re.compile(r"premature end|bad Huffman code|bad arithmetic code|instead of RST", re.IGNORECASE)
+
+
+def _take_warnings() -> str:
+    """What libvips said since this was last called; a new error takes it all with it."""
+    return str(pyvips.Error("").detail)
 
 
 # --- colour profiles ---------------------------------------------------------------------------------------
@@ -247,152 +262,3 @@ def _through(array: Bytes, profile: bytes) -> NDArray[np.uint8]:
     changed = image.icc_transform("srgb", embedded=True, intent="relative", black_point_compensation=True)
     found = np.frombuffer(changed.write_to_memory(), np.uint8)
     return found.reshape(1, array.shape[1], -1)[:, :, :3]
-
-
-# --- reading and writing -----------------------------------------------------------------------------------
-# A libvips object and the object whose methods it calls hold each other; `close` parts them, so that a picture's memory
-# is free when it is done, not when the garbage collector next runs.
-
-
-class _Reader:
-    """A libvips source over a descriptor; remembers what the system said when reading failed."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._at = 0
-        self._fault: OSError | None = None
-        self.source = pyvips.SourceCustom()
-        self.source.on_read(self._read)
-        self.source.on_seek(self._seek)
-
-    def close(self) -> None:
-        self.source = None
-
-    def blame(self) -> ScanError | None:
-        return DiskError(f"It cannot be read: {explain_os_error(self._fault)}.") if self._fault else None
-
-    def _read(self, count: int) -> bytes:
-        try:
-            found = os.pread(self._descriptor, count, self._at)
-        except OSError as error:
-            self._fault = error
-            return b""
-        self._at += len(found)
-        return found
-
-    def _seek(self, offset: int, whence: int) -> int:
-        try:
-            base = (0, self._at, os.fstat(self._descriptor).st_size)[whence]
-        except OSError as error:
-            self._fault = error
-            return -1
-        self._at = max(0, base + offset)
-        return self._at
-
-
-class _Writer:
-    """A libvips target over a descriptor; remembers what the system said when writing failed."""
-
-    def __init__(self, descriptor: int, head: bytes | None) -> None:
-        self.descriptor = descriptor
-        self.fault: OSError | None = None
-        self._splicer = None if head is None else HeadSplicer(head, self.write_all)
-        self.target = pyvips.TargetCustom()
-        self.target.on_write(self._write)
-        if self._splicer is None:
-            self.target.on_read(self._read)
-            self.target.on_seek(self._seek)
-
-    def finish(self) -> None:
-        if self._splicer is not None and self.fault is None:
-            self._splicer.finish()
-
-    def close(self) -> None:
-        self.target = None
-
-    def blame(self, error: Exception | None) -> ScanError:
-        fault = self.fault or (error if isinstance(error, OSError) else None)
-        if fault:
-            return DiskError(f"The result cannot be written: {explain_os_error(fault)}.")
-        return ScanError(f"The result could not be encoded ({str(error).strip().splitlines()[0]}).")
-
-    def _write(self, chunk: Any) -> int:
-        if self.fault is not None:
-            return -1
-        try:
-            if self._splicer is None:
-                self.write_all(chunk)
-            else:
-                self._splicer.write(bytes(chunk))
-        except OSError as error:
-            self.fault = error
-            return -1
-        return len(chunk)
-
-    def write_all(self, content: Any) -> None:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(self.descriptor, rest) :]
-
-    def _read(self, count: int) -> bytes:
-        try:
-            return os.read(self.descriptor, count)
-        except OSError as error:
-            self.fault = error
-            return b""
-
-    def _seek(self, offset: int, whence: int) -> int:
-        try:
-            return os.lseek(self.descriptor, offset, whence)
-        except OSError as error:
-            self.fault = error
-            return -1
-
-
-class _Painted:
-    """The result as libvips reads it: an uncompressed BigTIFF that exists nowhere, its strips painted when asked for.
-
-    libvips cannot call back for pixels from Python; it can read a file through us. So the result is never held whole.
-    """
-
-    def __init__(self, width: int, height: int, bands: int, rows: int, paint: Paint) -> None:
-        self._height, self._rows, self._row_bytes, self._paint = height, rows, width * bands, paint
-        self._head = uncompressed_head(width, height, bands, rows)
-        self._size = len(self._head) + height * self._row_bytes
-        self._at = 0
-        self._strip = -1
-        self._content: Any = b""
-        self.fault: Exception | None = None
-        self.source = pyvips.SourceCustom()
-        self.source.on_read(self._read)
-        self.source.on_seek(self._seek)
-
-    def _read(self, count: int) -> bytes:
-        if self._at < len(self._head):
-            found = self._head[self._at : self._at + count]
-        elif self._at >= self._size or self.fault is not None:
-            return b""
-        else:
-            strip, skipped = divmod(self._at - len(self._head), self._rows * self._row_bytes)
-            try:
-                found = bytes(self._painted(strip)[skipped : skipped + count])
-            except Exception as error:  # noqa: BLE001 - a callback from C: `save` raises it again
-                self.fault = error
-                return b""
-        self._at += len(found)
-        return found
-
-    def close(self) -> None:
-        self.source, self._content = None, b""
-
-    def _painted(self, strip: int) -> memoryview:
-        if strip != self._strip:
-            top = strip * self._rows
-            painted = self._paint(top, min(top + self._rows, self._height))
-            self._content, self._strip = np.ascontiguousarray(painted).data.cast("B"), strip
-        view: memoryview = self._content
-        return view
-
-    def _seek(self, offset: int, whence: int) -> int:
-        self._at = max(0, (0, self._at, self._size)[whence] + offset)
-        return self._at

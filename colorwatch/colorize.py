@@ -21,6 +21,10 @@ from colorwatch.opening import open_regular
 from colorwatch.scan import Facts, Fingerprint, Incomplete, Rendering, RenderSettings
 from colorwatch.structure import EXTENSIONS, examine
 
+# Pixels; libjpeg's own limit. A strip has some rows at least, so beyond it memory would grow with the width, unseen by
+# the limit on megapixels.
+MAX_SIDE = 65_500
+
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Lightness (224, 224), 0..100, of an upright picture in; ab (56, 56, 2) out."""
 
@@ -156,6 +160,8 @@ def _require_unchanged(descriptor: int, fingerprint: Fingerprint) -> None:
 
 
 def _require_size(width: int, height: int, max_megapixels: float) -> None:
+    if max(width, height) > MAX_SIDE:
+        raise TooLargeError(f"One of its sides is over {MAX_SIDE:,} pixels ({width} x {height}).")
     megapixels = width * height / 1e6
     if 0 < max_megapixels < megapixels:
         raise TooLargeError(

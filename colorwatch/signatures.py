@@ -66,7 +66,7 @@ def sniff(start: bytes) -> str:
         return ""
     for pattern, name in _FOREIGN_PATTERNS:
         if pattern.match(start):
-            raise UnsupportedError(f"It is {name}; this version colours JPEG, PNG and TIFF. Save it as one of these.")
+            raise UnsupportedError(f"It is {name}; this version colours JPEG, PNG and TIFF.")
     for pattern, name in _OTHER_PATTERNS:
         if pattern.match(start):
             raise NotAPictureError(f"It is {name}, not a picture.")

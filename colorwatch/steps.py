@@ -34,7 +34,7 @@ ADVICE = {
     "unsupported": "Save it as an 8-bit JPEG, PNG or single-page TIFF and drop it again.",
     "damaged": "Scan or copy it again.",
     "incomplete": "It was left unfinished for a long time. Scan or copy it again.",
-    "too-large": "Raise limits.max_megapixels or limits.memory_megabytes in the config, or scan at a lower resolution.",
+    "too-large": "Scan at a lower resolution, or raise limits.max_megapixels or limits.memory_megabytes in the config.",
     "poison": "Each attempt ended the program that works on it. Drop it again to let it be tried once more.",
     "internal": "This is a fault of colorwatch. Please report it with this file.",
 }

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from colorwatch.errors import DamagedError, DiskError, UnsupportedError, explain_os_error
 from colorwatch.signatures import SNIFFED, sniff
+from colorwatch.tiffkinds import Pages, unsupported_page
 from colorwatch.tifftags import Directory, TiffError, TiffFile
 
 CHUNK = 1 << 20
@@ -248,7 +249,7 @@ def _jpeg_frame(header: _Header, code: int, body: bytes) -> None:
         return
     header.bits, header.height, header.width, header.bands = struct.unpack(">BHHB", body[:6])
     if code in _JPEG_KINDS:
-        header.unsupported = f"It is a {_JPEG_KINDS[code]}, which this version does not read; save it as a plain JPEG."
+        header.unsupported = f"It is a {_JPEG_KINDS[code]}, which this version does not read."
     elif header.bits != 8:
         header.unsupported = f"It is a JPEG with {header.bits} bits a channel; this version reads 8 bits."
     elif header.bands == 4:
@@ -317,13 +318,11 @@ def _png_header(header: _Header, body: bytes) -> None:
 
 # --- TIFF --------------------------------------------------------------------------------------------------
 
-_TIFF_COLOURS = {5: "CMYK (made for printing)", 8: "CIE Lab", 9: "ICC Lab", 10: "ITU Lab"}
-_TIFF_COLOURS |= {32803: "a camera's raw picture", 34892: "a camera's raw picture", 32844: "LogL", 32845: "LogLuv"}
-
 
 def _walk_tiff(stream: _Stream) -> _Header:
     """Directories and every strip and tile that they name (TIFF 6.0, and BigTIFF) inside the file."""
-    header = _Header(pages=0)
+    header = _Header()
+    found = Pages()
     pieces = 0
     try:
         file = TiffFile(stream.descriptor, stream.size)
@@ -334,19 +333,16 @@ def _walk_tiff(stream: _Stream) -> _Header:
                 if offset + count > stream.size:
                     header.reason = "The TIFF breaks off: part of the picture is not in the file."
                     return header
-            if not header.pages:
+            if not header.width:
                 _tiff_header(header, directory)
-            # Bit 0 of NewSubfileType: a smaller version of another page (a preview), not a page.
-            if not directory.number(254) & 1:
-                header.pages += 1
+            found.add(directory)
     except TiffError as error:
         header.reason = f"The TIFF is not whole: {error}."
         return header
     except OSError as error:
         raise DiskError(f"It cannot be read: {explain_os_error(error)}.") from error
-    header.pages = max(header.pages, 1)
-    if header.pages > 1:
-        header.unsupported = f"It is a TIFF of {header.pages} pages; this version colours one page a file."
+    header.pages = max(found.pages, 1)
+    header.unsupported = header.unsupported or found.unsupported()
     return header
 
 
@@ -355,12 +351,4 @@ def _tiff_header(header: _Header, directory: Directory) -> None:
     header.bands, header.bits = directory.number(277, 1), directory.number(258, 1)
     if not (header.width and header.height):
         raise TiffError("it gives no width or height")
-    sample, colours = directory.number(339, 1), directory.number(262)
-    if sample == 3:
-        header.unsupported = "It is a TIFF of floating-point numbers; save it with 8 bits a channel."
-    elif sample not in (1, 4):
-        header.unsupported = "It is a TIFF of signed or complex numbers; save it with 8 bits a channel."
-    elif header.bits > 8:
-        header.unsupported = f"It is a TIFF with {header.bits} bits a channel; this version reads 8 bits."
-    elif _TIFF_COLOURS.get(colours):
-        header.unsupported = f"It is a TIFF in {_TIFF_COLOURS[colours]}; save it as grey or RGB."
+    header.unsupported = unsupported_page(directory)

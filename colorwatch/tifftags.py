@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import struct
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ MAX_ENTRIES = 4096  # entries in a directory; real ones have under a hundred
 MAX_DIRECTORIES = 10_000
 MAX_ALL_ENTRIES = 500_000  # of all directories together: they may overlap, so the size of the file bounds nothing
 MAX_CARRIED = 4 << 20  # bytes of one carried value; the largest real ones are makers' notes of some 100 kB
+MAX_ALL_CARRIED = 32 << 20  # of all carried values together: they may overlap in the file
 
 # Bytes of one value, by field type.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
@@ -27,6 +29,7 @@ EXIF, GPS, INTEROP = 34665, 34853, 40965
 # and the Windows title, comment, author, keywords and subject.
 CARRIED = frozenset({269, 270, 271, 272, 274, 282, 283, 285, 296, 305, 306, 315, 316, 700, 33432, 33723, 34377})
 CARRIED |= frozenset(range(40091, 40096))
+_RESOLUTION = (282, 283, 296)
 _SUBDIRECTORIES = {EXIF: frozenset({INTEROP}), GPS: frozenset[int](), INTEROP: frozenset[int]()}
 
 
@@ -42,6 +45,7 @@ class Entry:
     type: int
     count: int
     inline: bytes
+    at: int  # the offset of `inline` in the file
 
     @property
     def size(self) -> int:
@@ -99,7 +103,9 @@ class TiffFile:
         entries: dict[int, Entry] = {}
         for at in range(0, count * width, width):
             tag, kind, number = self.unpack(code, body[at : at + width - inline])
-            entries.setdefault(tag, Entry(tag, kind, number, body[at + width - inline : at + width]))
+            value_at = at + width - inline
+            value = body[value_at : at + width]
+            entries.setdefault(tag, Entry(tag, kind, number, value, offset + head + value_at))
         following = self.unpack("Q" if self.big else "I", body[count * width :])[0]
         return Directory(self, offset, entries, following)
 
@@ -167,12 +173,24 @@ def read_carried(descriptor: int, size: int) -> Carried:
     """The tags of a scan that describe it. What is damaged is left out: a tag is never worth a scan."""
     try:
         file = TiffFile(descriptor, size)
-        return _gather(file.directory(file.first), CARRIED, frozenset({EXIF, GPS}))
+        return _gather(file.directory(file.first), CARRIED, frozenset({EXIF, GPS}), _Budget())
     except (TiffError, OSError):
         return Carried()
 
 
-def _gather(directory: Directory, wanted: frozenset[int] | None, below: frozenset[int]) -> Carried:
+@dataclass(slots=True)
+class _Budget:
+    """The bytes that may still be carried."""
+
+    left: int = MAX_ALL_CARRIED
+
+    def take(self, count: int) -> bool:
+        """Whether `count` bytes more may be carried; once they may not, nothing more is."""
+        self.left = self.left - count if count <= self.left else -1
+        return self.left >= 0
+
+
+def _gather(directory: Directory, wanted: frozenset[int] | None, below: frozenset[int], budget: _Budget) -> Carried:
     found = Carried()
     swap = directory.file.order == ">"
     for tag, entry in directory.entries.items():
@@ -180,10 +198,12 @@ def _gather(directory: Directory, wanted: frozenset[int] | None, below: frozense
             if tag in below:
                 offset = directory.number(tag)
                 # One level at a time, by a fixed table: directories that point at each other cannot go round.
-                inner = _gather(directory.file.directory(offset), None, _SUBDIRECTORIES[tag])
+                inner = _gather(directory.file.directory(offset), None, _SUBDIRECTORIES[tag], budget)
                 if inner.tags:
                     found.below[tag] = inner
             elif entry.type in _SIZES and entry.count and (wanted is None or tag in wanted):
+                if entry.size > MAX_CARRIED or not budget.take(entry.size):
+                    continue
                 content = directory.content(entry, MAX_CARRIED)
                 if swap:
                     content = _swapped(content, _UNITS.get(entry.type, 1))
@@ -196,23 +216,24 @@ def _gather(directory: Directory, wanted: frozenset[int] | None, below: frozense
 def _swapped(content: bytes, unit: int) -> bytes:
     if unit == 1:
         return content
-    return b"".join(content[at : at + unit][::-1] for at in range(0, len(content), unit))
+    values = array({2: "H", 4: "I", 8: "Q"}[unit], content)
+    values.byteswap()
+    return values.tobytes()
 
 
 def append_carried(descriptor: int, carried: Carried) -> None:
     """Give the TIFF behind `descriptor` (little-endian, one page, open for reading and writing) the tags in `carried`.
 
     A new directory is appended and the header pointed at it; a carried tag replaces the one that stands in the file.
+    The file's own resolution goes in any case: libvips makes one up where the scan had none.
     Raises OSError where the disk fails, TiffError if the file is not one that libvips wrote.
     """
-    if not carried.tags and not carried.below:
-        return
     size = os.fstat(descriptor).st_size
     file = TiffFile(descriptor, size)
     if file.order != "<":
         raise TiffError("it is not little-endian")
     directory = file.directory(file.first)
-    entries = {tag: (e.type, e.count, e.inline, True) for tag, e in directory.entries.items()}
+    entries = {tag: (e.type, e.count, e.inline, True) for tag, e in directory.entries.items() if tag not in _RESOLUTION}
     writer = _Writer(file.big, size)
     for tag, inner in carried.below.items():
         entries[tag] = _pointer(writer, inner)

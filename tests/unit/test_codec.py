@@ -11,6 +11,7 @@ from colorwatch.carrying import Luggage, pack
 from colorwatch.codec import open_picture, save
 from colorwatch.errors import DamagedError, DiskError, NotAPictureError, UnsupportedError
 from pictures import encoded, gradient, opened, written
+from tiffs import tiff_by_hand
 
 GREY = gradient()
 COLOUR = np.dstack([GREY, GREY[:, ::-1], GREY[::-1]])
@@ -116,7 +117,10 @@ def test_a_palette_becomes_colours(tmp_path):
 def test_no_resolution_is_made_up(tmp_path, format):
     path = written(tmp_path, "scan", encoded(GREY, format))
     saved(path, str(tmp_path / "out"))
-    assert opened(path).info.get("dpi") == opened(str(tmp_path / "out")).info.get("dpi") or format == "TIFF"
+    assert opened(path).info.get("dpi") == opened(str(tmp_path / "out")).info.get("dpi")
+    if format == "TIFF":
+        with tifffile.TiffFile(tmp_path / "out") as file:
+            assert not {282, 283, 296} & {tag.code for tag in file.pages[0].tags}
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -124,6 +128,29 @@ def test_resolution_is_kept(tmp_path, format):
     path = written(tmp_path, "scan", encoded(GREY, format, dpi=(600, 300)))
     saved(path, str(tmp_path / "out"))
     assert opened(str(tmp_path / "out")).info["dpi"] == pytest.approx((600, 300), abs=0.02)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("unit", [None, 1, 2, 3])
+def test_the_resolution_of_a_tiff_comes_back_as_it_was(tmp_path, order, unit):
+    resolution = {282: (5, [300, 1]), 283: (5, [150, 1])} | ({296: (3, [unit])} if unit else {})
+    saved(written(tmp_path, "scan", tiff_by_hand(GREY.tobytes(), 120, 80, resolution, order)), str(tmp_path / "out"))
+    with tifffile.TiffFile(tmp_path / "out") as file:
+        tags = file.pages[0].tags
+        assert (tags[282].value, tags[283].value) == ((300, 1), (150, 1))
+        assert (tags[296].value if 296 in tags else None) == unit
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("orientation", [0, 9])
+def test_an_orientation_that_is_none_never_costs_the_scan(tmp_path, order, orientation):
+    content = tiff_by_hand(GREY.tobytes(), 120, 80, {274: (3, [orientation])}, order)
+    path = written(tmp_path, "scan", content)
+    _, luggage, pixels, _ = decoded(path)
+    assert (pixels == GREY).all()
+    assert luggage.orientation == 1
+    saved(path, str(tmp_path / "out"))
+    decoded(str(tmp_path / "out"))
 
 
 def exif_block():
@@ -204,6 +231,34 @@ def test_iptc_is_kept_and_the_stale_thumbnail_beside_it_goes(tmp_path):
     out = (tmp_path / "out").read_bytes()
     assert iptc in out
     assert b"T" * 40 not in out
+
+
+@pytest.mark.parametrize("resource", [1033, 1036])
+@pytest.mark.parametrize("with_iptc", [False, True])
+def test_the_grey_thumbnail_goes_from_a_tiff_too(tmp_path, resource, with_iptc):
+    iptc = b"\x1c\x02\x78\0\x03Ada"
+    resources = b"8BIM" + struct.pack(">HHI", resource, 0, 40) + b"T" * 40
+    if with_iptc:
+        resources += b"8BIM\x04\x04\0\0" + struct.pack(">I", len(iptc)) + iptc
+    content = tiff_by_hand(GREY.tobytes(), 120, 80, {34377: (7, list(resources))})
+    saved(written(tmp_path, "scan", content), str(tmp_path / "out"))
+    out = (tmp_path / "out").read_bytes()
+    assert (iptc in out) == with_iptc
+    assert b"T" * 40 not in out
+    with tifffile.TiffFile(tmp_path / "out") as file:
+        assert (34377 in file.pages[0].tags) == with_iptc
+
+
+def test_associated_alpha_is_read_as_straight_colours_and_written_as_such(tmp_path):
+    path = str(tmp_path / "scan")
+    alpha = np.maximum(GREY, 128)
+    times = np.round(COLOUR * (alpha[..., None] / 255)).astype(np.uint8)
+    tifffile.imwrite(path, np.dstack([times, alpha]), photometric="rgb", extrasamples=["assocalpha"])
+    rgba = saved(path, str(tmp_path / "out"))
+    assert np.abs(rgba[..., :3].astype(int) - COLOUR).max() <= 2
+    assert (rgba[..., 3] == alpha).all()
+    with tifffile.TiffFile(tmp_path / "out") as file:
+        assert file.pages[0].extrasamples == (2,)
 
 
 def test_the_grey_thumbnail_in_exif_goes(tmp_path):
@@ -301,6 +356,33 @@ def test_a_cut_picture_is_damaged(tmp_path, format, share):
     content = encoded(gradient(400, 300), format)
     with pytest.raises(DamagedError):
         decoded(written(tmp_path, "scan", content[: int(len(content) * share)]))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_decoders_own_words_stay_inside(tmp_path, format):
+    content = bytearray(encoded(GREY, format, **({"compression": "tiff_lzw"} if format == "TIFF" else {})))
+    if format == "JPEG":
+        content[2:] = b"\xff\xd9"
+    else:
+        content[100:4000] = bytes(3900)
+    with pytest.raises(DamagedError, match=r"^The picture is damaged and does not decode\.$"):
+        decoded(written(tmp_path, "scan", bytes(content)))
+
+
+SEGMENT = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
+
+
+@pytest.mark.parametrize("how", ["bytes before a marker", "an unknown JFIF", "bytes after the end", "an odd Adobe"])
+def test_a_careless_jpeg_whose_rows_are_all_there_is_read(tmp_path, how):
+    plain = encoded(COLOUR, "JPEG")
+    content = {
+        "bytes before a marker": plain[:2] + SEGMENT + bytes(3) + plain[2:],
+        "an unknown JFIF": plain[:11] + b"\3" + plain[12:],
+        "bytes after the end": plain + b"appendix" * 500,
+        "an odd Adobe": plain[:2] + b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\x09" + plain[2:],
+    }[how]
+    _, _, pixels, _ = decoded(written(tmp_path, "scan", content))
+    assert pixels.shape == (80, 120, 3)
 
 
 def test_what_is_no_picture_is_refused(tmp_path):

@@ -156,6 +156,29 @@ def test_too_many_pixels_are_refused_before_decoding(tmp_path, monkeypatch):
         probe(str(tmp_path), "scan", 10)
 
 
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+@pytest.mark.parametrize("shape", [(2, 65_501), (65_501, 2)])
+def test_a_side_that_is_too_long_is_refused_whatever_the_limit(tmp_path, format, shape, monkeypatch):
+    written(tmp_path, "scan", encoded(np.zeros(shape, np.uint8), format))
+    monkeypatch.setattr("colorwatch.codec.Picture.decode", lambda self: pytest.fail("decoded"))
+    with pytest.raises(TooLargeError, match=r"over 65,500 pixels \(\d+ x \d+\)"):
+        render(tmp_path, "scan", tmp_path / "spool", megapixels=0)
+    with pytest.raises(TooLargeError, match="over 65,500 pixels"):
+        probe(str(tmp_path), "scan", 0)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_whose_second_half_is_lost_before_its_end_marker_is_damaged(tmp_path, progressive):
+    content = encoded(GREY, "JPEG", progressive=progressive)
+    written(tmp_path, "scan", content[: len(content) // 2] + b"\xff\xd9")
+    with pytest.raises(DamagedError, match=r"^The picture is damaged and does not decode\.$"):
+        render(tmp_path, "scan", tmp_path / "spool")
+    assert os.listdir(tmp_path) == ["scan"]
+    # Nor is the next one blamed for it.
+    written(tmp_path, "whole", encoded(GREY, "JPEG"))
+    render(tmp_path, "whole", tmp_path / "spool")
+
+
 def test_a_damaged_picture_is_damaged(tmp_path):
     content = encoded(GREY, "JPEG")
     written(tmp_path, "scan", content[: len(content) // 2])
