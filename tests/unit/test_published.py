@@ -111,10 +111,11 @@ def test_every_graph_gives_the_ab_of_the_published_layers(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_graph_in_blocks_gives_the_same_ab(
+def test_a_graph_in_blocks_and_stripes_gives_the_same_ab(
     engine: str, blobs: Blobs, weights: published.Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(matrix, "BLOCK", 2)
+    monkeypatch.setattr(matrix, "STRIPE", 2)
     x = np.random.default_rng(1).uniform(-50, 50, (1, 64, 64))
     found = run(b"".join(published.matrix_graph(weights)), x, engine, tmp_path)
     assert np.abs(found[0] - reckon(blobs, x)).max() < 0.002
