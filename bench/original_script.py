@@ -39,7 +39,14 @@ def main(picture: str, result: str, quality: int) -> None:
     cv2.imwrite(result, colorized, [cv2.IMWRITE_JPEG_QUALITY, quality, *sampling])
 
 
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+def cpu_seconds() -> float:
+    """User and system time of this process so far."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    print(json.dumps({"cpu": used.ru_utime + used.ru_stime, "peak_kb": used.ru_maxrss}))
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    start = cpu_seconds()
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"cpu": cpu_seconds(), "steps": cpu_seconds() - start, "peak_kb": peak}))
