@@ -76,7 +76,8 @@ def main() -> None:
         assert house.stop() == 0
     finally:
         shutil.rmtree(root, ignore_errors=True)
-    result = {"model": arguments.model, "net_memory": arguments.net_memory, "workers": arguments.workers, **peaks}
+    name = os.path.basename(arguments.model)
+    result = {"model": name, "net_memory": arguments.net_memory, "workers": arguments.workers, **peaks}
     print(f"{result}: {peaks['colouring'] / 1e6:.0f} MB while it colours, {peaks['converting'] / 1e6:.0f} MB before")
     if arguments.out:
         with open(arguments.out, "w", encoding="utf-8") as file:
