@@ -115,14 +115,15 @@ class Claims:
         return self._begin(self._ledger.claim_suspect(suspect, self._succeeded), ticket, alone=True)
 
     def _begin(self, job: Job, ticket: int, alone: bool) -> RenderRequest | None:
+        # Before anything else: a job that ends here must not keep others waiting for it.
+        self._passed_over.pop(job.id, None)
+        self._starved = None if self._starved == job.id else self._starved
         scan, facts = job.scan, job.facts
         needed = cost(facts) if facts else 0
         if needed > self._budget:
             reason = f"colouring it needs about {needed // MIB} MB of memory, and {self._budget // MIB} MB are allowed"
             self._steps.quarantine(job, "too-large", reason)
             return None
-        self._passed_over.pop(job.id, None)
-        self._starved = None if self._starved == job.id else self._starved
         folder = self._folders[scan.folder]
         spool = spool_path(folder.outbox, job.id, job.attempt)
         self._running[ticket] = _Running(job, spool, needed, alone)

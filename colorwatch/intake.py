@@ -63,11 +63,6 @@ class Intake:
         return len(self._settled) + len(self._probing)
 
     @property
-    def queued(self) -> int:
-        """Probes that no worker has begun."""
-        return len(self._queue)
-
-    @property
     def probing(self) -> int:
         """Probes that workers have now."""
         return len(self._probing)
