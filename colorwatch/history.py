@@ -7,7 +7,7 @@ import os
 import sqlite3
 from dataclasses import dataclass
 
-from colorwatch.ledgerfile import connect_to_read
+from colorwatch.ledger.files import connect_to_read
 from colorwatch.scan import State
 
 

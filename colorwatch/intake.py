@@ -117,7 +117,7 @@ class Intake:
         if event.blameless and self._excused[key] < MAX_EXCUSED:
             self._excused[key] += 1
             self.settled(message)
-        elif self._ledger.probe_died(scan) >= MAX_DEATHS:
+        elif self._ledger.waits.probe_died(scan) >= MAX_DEATHS:
             reason = f"three workers were lost over it; of the last one: {event.why}"
             self._steps.quarantine_scan(scan, "poison", reason)
         else:
@@ -132,7 +132,7 @@ class Intake:
         if known is None:
             self._ledger.add(scan, facts, self._recipe_of(scan.folder), output_names(scan.path, facts))
             return
-        self._ledger.wait_over(scan.folder, scan.path)
+        self._ledger.waits.over(scan.folder, scan.path)
         self._log.debug("scan.known", folder=scan.folder, file=scan.path, job=known.id)
         # With `delete` it stays: who drops it again may have lost the result, and this would take the last copy.
         if known.state is State.DONE and self._folders[scan.folder].originals is Originals.ARCHIVE:
@@ -144,7 +144,7 @@ class Intake:
         if patient:
             self._steps.quarantine_scan(scan, "incomplete", answer.reason)
             return
-        self._ledger.wait(scan.folder, scan.path, "incomplete", answer.reason)
+        self._ledger.waits.wait(scan.folder, scan.path, "incomplete", answer.reason)
         self._log.info("scan.incomplete", folder=scan.folder, file=scan.path, reason=answer.reason)
         self._send(scan.folder, messages.Incomplete(scan.path))
 
@@ -157,7 +157,7 @@ class Intake:
             self._look_again(scan, 0.0)
         elif failure.retryable:
             tries = self._waits[key] = self._waits.get(key, 0) + 1
-            self._ledger.wait(*key, failure.kind, failure.message)
+            self._ledger.waits.wait(*key, failure.kind, failure.message)
             if tries == 1:
                 self._log.warning("scan.waiting", folder=scan.folder, file=scan.path, reason=failure.message)
             self._look_again(scan, backoff(tries))
@@ -174,7 +174,7 @@ class Intake:
     def vanished(self, folder: str, path: str) -> None:
         """What waited at this path is gone."""
         self._over((folder, path))
-        self._ledger.wait_over(folder, path)
+        self._ledger.waits.over(folder, path)
 
     def _over(self, key: tuple[str, str]) -> None:
         self._waits.pop(key, None)

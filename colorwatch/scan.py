@@ -17,6 +17,7 @@ class State(StrEnum):
     RUNNING = "running"
     RENDERED = "rendered"
     PUBLISHED = "published"
+    STUCK = "stuck"  # the result is published, but the original cannot be cleared for now
     DONE = "done"
     SKIPPED = "skipped"
     QUARANTINED = "quarantined"
@@ -58,9 +59,25 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class RenderSettings:
-    """The settings that change how a result looks; part of the recipe."""
+    """The settings that change how a result looks; part of the recipe.
+
+    `strength` (0 to 1) blends the result with the grey scan; `saturation` (0 to 2) scales the colours' chroma.
+    """
 
     jpeg_quality: int = 92
+    strength: float = 1.0
+    saturation: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a result comes from, as it is written into the result itself: a lost ledger is rebuilt from these."""
+
+    digest: str  # sha256 of the scan's file, in hex
+    path: str  # of the scan, relative to its inbox
+    recipe: str  # Recipe.key
+    model: str  # its name
+    model_digest: str  # its file's sha256, in hex
 
 
 DEFAULT_NET = "colorwatch.net:load"
@@ -93,7 +110,11 @@ class ProbeRequest:
 
 @dataclass(frozen=True, slots=True)
 class RenderRequest:
-    """Colour `path` (relative to `root`) and write the result as a new file `spool` (an absolute path)."""
+    """Colour `path` (relative to `root`) and write the result as a new file `spool` (an absolute path).
+
+    The file must be the one with `fingerprint`; where `digest` is given, its content decides instead (an archived
+    original has another inode). `provenance` is written into the result.
+    """
 
     ticket: int
     root: str
@@ -102,9 +123,20 @@ class RenderRequest:
     spool: str
     max_megapixels: float = 0.0
     settings: RenderSettings = field(default_factory=RenderSettings)
+    digest: str = ""
+    provenance: Provenance | None = None
 
 
-Request = ProbeRequest | RenderRequest
+@dataclass(frozen=True, slots=True)
+class RecallRequest:
+    """Read from the result `path` (relative to `root`) where it comes from."""
+
+    ticket: int
+    root: str
+    path: str
+
+
+Request = ProbeRequest | RenderRequest | RecallRequest
 
 
 # --- answers of a worker ----------------------------------------------------------------------------------
@@ -156,6 +188,15 @@ class Rendering:
 
 
 @dataclass(frozen=True, slots=True)
+class Recalled:
+    """What a file in an outbox says of itself. `provenance` is None where it is no result of ours."""
+
+    fingerprint: Fingerprint
+    digest: str  # of the result's own file, sha256 in hex
+    provenance: Provenance | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a request came to nothing: a stable `kind`, one sentence for a person, whether waiting may help."""
 
@@ -203,7 +244,7 @@ class Ended:
     code: int
 
 
-Answer = Facts | Incomplete | Rendering | Failure
+Answer = Facts | Incomplete | Rendering | Recalled | Failure
 
 
 @dataclass(frozen=True, slots=True)

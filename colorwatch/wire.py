@@ -24,6 +24,8 @@ from colorwatch.scan import (
     NotForked,
     ProbeRequest,
     Ready,
+    Recalled,
+    RecallRequest,
     Rendering,
     RenderRequest,
     WorkerSetup,
@@ -34,7 +36,8 @@ MAX_BYTES = 64 * 1024  # a packet larger than this is no answer of ours
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        *(WorkerSetup, ProbeRequest, RenderRequest, Ready, Facts, Incomplete, Rendering, Failure),
+        *(WorkerSetup, ProbeRequest, RenderRequest, RecallRequest, Ready),
+        *(Facts, Incomplete, Rendering, Recalled, Failure),
         *(ForkRequest, Forked, NotForked, Ended),
     )
 }

@@ -263,11 +263,13 @@ class TestTheFile:
         with pytest.raises(StateError, match="newer colorwatch"):
             Ledger(path)
 
-    def test_something_else_is_refused(self, path: str) -> None:
+    def test_something_else_is_set_aside_and_kept(self, path: str) -> None:
         with open(path, "wb") as file:
             file.write(b"not a database" * 100)
-        with pytest.raises(StateError, match="cannot be used"):
-            Ledger(path)
+        ledger = Ledger(path)
+        assert ledger.fresh
+        with open(ledger.damaged, "rb") as file:
+            assert file.read() == b"not a database" * 100
 
     def test_a_commit_is_on_the_disk(self, ledger: Ledger) -> None:
         with ledger.batch():
@@ -277,13 +279,13 @@ class TestTheFile:
 
 
 def test_probe_deaths_are_counted_for_one_content_of_one_path(ledger: Ledger) -> None:
-    assert [ledger.probe_died(scan("a.jpg")) for _ in range(3)] == [1, 2, 3]
-    assert ledger.probe_died(scan("a.jpg", mtime_ns=5)) == 1
-    assert ledger.probe_died(scan("b.jpg")) == 1
+    assert [ledger.waits.probe_died(scan("a.jpg")) for _ in range(3)] == [1, 2, 3]
+    assert ledger.waits.probe_died(scan("a.jpg", mtime_ns=5)) == 1
+    assert ledger.waits.probe_died(scan("b.jpg")) == 1
 
 
 def test_a_wait_ends_when_the_file_becomes_a_job(ledger: Ledger) -> None:
-    ledger.wait("in", "a.jpg", "incomplete", "it ends early")
+    ledger.waits.wait("in", "a.jpg", "incomplete", "it ends early")
     assert ledger.left_waiting(["in"]) == 1
     ledger.done(add(ledger).id, None, None, None)
     assert ledger.left_waiting(["in"]) == 0

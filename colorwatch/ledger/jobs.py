@@ -1,4 +1,4 @@
-"""The ledger: one SQLite row a job, written by the parent alone, and the truth after any crash.
+"""The jobs: one SQLite row each, written by the parent alone, and the truth after any crash.
 
 `queued -> running -> rendered -> published -> done`, aside `skipped` and `quarantined`. Every step of the order of
 operations commits here before the next one touches a disk; `synchronous=FULL` makes a commit mean "on the disk".
@@ -17,17 +17,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from colorwatch.errors import StateError
-from colorwatch.ledgerfile import connect
+from colorwatch.ledger.files import connect
+from colorwatch.ledger.health import Health
+from colorwatch.ledger.requests import Requests
+from colorwatch.ledger.rows import COLUMNS, fingerprint_columns, job_of
+from colorwatch.ledger.waits import Waits
 from colorwatch.scan import Facts, Fingerprint, Job, Rendering, Scan, State
-from colorwatch.wire import from_plain, to_plain
+from colorwatch.wire import to_plain
 
-_COLUMNS = (
-    "id, folder, path, device, inode, size, mtime_ns, state, facts, recipe, output,"
-    " worker_deaths, daemon_deaths, blamed, failures, attempt, spool, result"
-)
-
-
-UNFINISHED = (State.QUEUED, State.RUNNING, State.RENDERED, State.PUBLISHED)
+UNFINISHED = (State.QUEUED, State.RUNNING, State.RENDERED, State.PUBLISHED, State.STUCK)
 _SUSPECT = "(daemon_deaths > 0 OR worker_deaths > 1)"
 
 
@@ -41,7 +39,13 @@ class Ledger:
         """
         self._wall = wall
         self._path = path
-        self._db = connect(path)
+        opened = connect(path)
+        self._db = opened.db
+        self.fresh = opened.fresh  # no history: it was just made, or the one before was damaged
+        self.damaged = opened.damaged  # where that one was put
+        self.waits = Waits(self._db, wall)
+        self.health = Health(self._db, wall)
+        self.requests = Requests(self._db, wall)
 
     def close(self) -> None:
         self._db.close()
@@ -75,7 +79,7 @@ class Ledger:
         for inbox, name in before.items():
             if name in moves.values() and name not in moves:
                 moves[name] = f"{name} (was {inbox})"  # its inbox has left the config, and another one has its name
-        for table in ("job", "wait", "probe_death"):
+        for table in ("job", "wait", "probe_death", "health"):
             for number, name in enumerate(moves):
                 self._db.execute(f"UPDATE {table} SET folder = ? WHERE folder = ?", (f"\n{number}", name))
             for number, name in enumerate(moves.values()):
@@ -102,11 +106,11 @@ class Ledger:
     def find(self, folder: str, path: str, digest: str) -> Job | None:
         """The newest job of this content under this path that is not ended by quarantine or skipping."""
         row = self._db.execute(
-            f"SELECT {_COLUMNS} FROM job WHERE folder = ? AND path = ? AND digest = ?"
+            f"SELECT {COLUMNS} FROM job WHERE folder = ? AND path = ? AND digest = ?"
             " AND state NOT IN ('quarantined', 'skipped') ORDER BY id DESC LIMIT 1",
             (folder, os.fsencode(path), digest),
         ).fetchone()
-        return _job(row) if row else None
+        return job_of(row) if row else None
 
     def was_skipped(self, folder: str, path: str, kind: str) -> bool:
         """Whether this was said of this path before, by this daemon or an earlier one."""
@@ -135,7 +139,7 @@ class Ledger:
 
     def refresh(self, job_id: int, fingerprint: Fingerprint) -> None:
         """The same content under the same path has a new inode or time: remember those."""
-        self._set(job_id, **_fingerprint_columns(fingerprint))
+        self._set(job_id, **fingerprint_columns(fingerprint))
 
     # --- the order of operations ----------------------------------------------------------------------------
 
@@ -145,12 +149,12 @@ class Ledger:
         Suspects are left aside: `claim_suspect` takes those.
         """
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM job WHERE state = 'queued' AND NOT {_SUSPECT} AND not_before <= ?"
+            f"SELECT {COLUMNS} FROM job WHERE state = 'queued' AND NOT {_SUSPECT} AND not_before <= ?"
             f" AND folder IN ({', '.join('?' * len(folders))}) ORDER BY id LIMIT 32",
             (now, *folders),
         )
         for row in rows.fetchall():
-            job = _job(row)
+            job = job_of(row)
             if fits(job):
                 return self._claim(job, alone=False)
         return None
@@ -158,11 +162,11 @@ class Ledger:
     def suspect_due(self, now: float, folders: list[str]) -> Job | None:
         """The oldest due job that was running when the daemon died, or has cost two workers."""
         row = self._db.execute(
-            f"SELECT {_COLUMNS} FROM job WHERE state = 'queued' AND {_SUSPECT} AND not_before <= ?"
+            f"SELECT {COLUMNS} FROM job WHERE state = 'queued' AND {_SUSPECT} AND not_before <= ?"
             f" AND folder IN ({', '.join('?' * len(folders))}) ORDER BY id LIMIT 1",
             (now, *folders),
         ).fetchone()
-        return _job(row) if row else None
+        return job_of(row) if row else None
 
     def claim_suspect(self, job: Job, others_succeed: bool) -> Job:
         """Claims a suspect that will run alone.
@@ -246,41 +250,19 @@ class Ledger:
             " spool = NULL WHERE state = 'running'"
         )
         # What waited before it was a job is looked at anew, and says again what it waits for.
-        self._db.execute("DELETE FROM wait")
+        self.waits.all_over()
         # Due times are on a clock that began anew with the machine.
         self._db.execute("UPDATE job SET not_before = 0 WHERE state = 'queued' AND not_before > 0")
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM job WHERE state IN ('rendered', 'published')"
-            f" UNION ALL SELECT {_COLUMNS} FROM job WHERE state = 'quarantined' AND settled = 0 ORDER BY id"
+            f"SELECT {COLUMNS} FROM job WHERE state IN ('rendered', 'published')"
+            f" UNION ALL SELECT {COLUMNS} FROM job WHERE state = 'quarantined' AND settled = 0 ORDER BY id"
         )
-        return [_job(row) for row in rows]
-
-    # --- waiting files and deaths of probes, which have no job yet ---------------------------------------------
-
-    def wait(self, folder: str, path: str, kind: str, reason: str) -> None:
-        self._db.execute(
-            "INSERT INTO wait VALUES (?, ?, ?, ?, ?) ON CONFLICT (folder, path) DO UPDATE SET"
-            " kind = excluded.kind, reason = excluded.reason",
-            (folder, os.fsencode(path), kind, reason, self._wall()),
-        )
-
-    def wait_over(self, folder: str, path: str) -> None:
-        self._db.execute("DELETE FROM wait WHERE folder = ? AND path = ?", (folder, os.fsencode(path)))
-
-    def probe_died(self, scan: Scan) -> int:
-        """A worker died or hung while it probed this very file; how often by now."""
-        key = (scan.folder, os.fsencode(scan.path), scan.fingerprint.size, scan.fingerprint.mtime_ns)
-        row = self._db.execute(
-            "INSERT INTO probe_death VALUES (?, ?, ?, ?, 1)"
-            " ON CONFLICT DO UPDATE SET deaths = deaths + 1 RETURNING deaths",
-            key,
-        ).fetchone()
-        return int(row[0])
+        return [job_of(row) for row in rows]
 
     # --- reading ----------------------------------------------------------------------------------------------
 
     def job(self, job_id: int) -> Job:
-        return _job(self._db.execute(f"SELECT {_COLUMNS} FROM job WHERE id = ?", (job_id,)).fetchone())
+        return job_of(self._db.execute(f"SELECT {COLUMNS} FROM job WHERE id = ?", (job_id,)).fetchone())
 
     def why(self, job_id: int) -> tuple[str, str]:
         """Kind and sentence of what befell a job."""
@@ -305,8 +287,7 @@ class Ledger:
     def left_waiting(self, folders: Collection[str]) -> int:
         """How many files and jobs of `folders` are neither done nor ended."""
         counts = self.counts(folders)
-        waits = self._db.execute("SELECT folder, COUNT(*) FROM wait GROUP BY folder")
-        return sum(counts[state] for state in UNFINISHED) + sum(int(n) for folder, n in waits if folder in folders)
+        return sum(counts[state] for state in UNFINISHED) + self.waits.count(folders)
 
     # --- inner ------------------------------------------------------------------------------------------------
 
@@ -327,7 +308,7 @@ class Ledger:
         columns: dict[str, Any] = {
             "folder": scan.folder,
             "path": os.fsencode(scan.path),
-            **_fingerprint_columns(scan.fingerprint),
+            **fingerprint_columns(scan.fingerprint),
             "digest": digest,
             "facts": json.dumps(to_plain(facts)) if facts else None,
             "recipe": recipe,
@@ -339,45 +320,9 @@ class Ledger:
             f"INSERT INTO job ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
             tuple(columns.values()),
         )
-        self.wait_over(scan.folder, scan.path)
+        self.waits.over(scan.folder, scan.path)
         return self.job(cursor.lastrowid or 0)
 
     def _set(self, job_id: int, **columns: Any) -> None:
         assignments = ", ".join(f"{name} = ?" for name in columns)
         self._db.execute(f"UPDATE job SET {assignments} WHERE id = ?", (*columns.values(), job_id))
-
-
-def _signed(number: int) -> int:
-    return number - (1 << 64) if number >= 1 << 63 else number
-
-
-def _unsigned(number: int) -> int:
-    return number + (1 << 64) if number < 0 else number
-
-
-def _fingerprint_columns(fingerprint: Fingerprint) -> dict[str, int]:
-    return {
-        "device": _signed(fingerprint.device),
-        "inode": _signed(fingerprint.inode),
-        "size": fingerprint.size,
-        "mtime_ns": fingerprint.mtime_ns,
-    }
-
-
-def _job(row: sqlite3.Row) -> Job:
-    fingerprint = Fingerprint(_unsigned(row["device"]), _unsigned(row["inode"]), row["size"], row["mtime_ns"])
-    return Job(
-        id=row["id"],
-        scan=Scan(row["folder"], os.fsdecode(row["path"]), fingerprint),
-        state=State(row["state"]),
-        facts=from_plain(Facts, json.loads(row["facts"])) if row["facts"] else None,
-        recipe=row["recipe"],
-        output=os.fsdecode(row["output"]) if row["output"] is not None else None,
-        worker_deaths=row["worker_deaths"],
-        daemon_deaths=row["daemon_deaths"],
-        blamed=row["blamed"],
-        failures=row["failures"],
-        attempt=row["attempt"],
-        spool=os.fsdecode(row["spool"]) if row["spool"] is not None else None,
-        result=from_plain(Rendering, json.loads(row["result"])) if row["result"] else None,
-    )
