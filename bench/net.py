@@ -27,6 +27,7 @@ from colorwatch import caffemodel, published
 
 HERE = os.path.abspath(__file__)
 SIZE = 224
+REST = 0.2  # seconds between turns: the threads of some engines spin for a while, and would slow whoever comes next
 Forward = Callable[[Any], Any]
 
 
@@ -166,6 +167,7 @@ def measure(contestants: list[Contestant], threads: int, rounds: int) -> dict[st
     runners = [Runner(contestant, threads) for contestant in contestants]
     for _ in range(rounds):
         for runner in runners:
+            time.sleep(REST)
             runner.turn()
     first = np.load(runners[0].files["ab"])
     results: dict[str, Any] = {}

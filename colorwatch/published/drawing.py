@@ -66,18 +66,18 @@ class Drawing:
         """Adds `values`, one a channel, to (1, channels, height, width)."""
         return self.node("Add", [x, self.constant(values.reshape(1, -1, 1, 1), name + ".by")], name)
 
-    def split(self, x: str, name: str, parts: int) -> list[str]:
-        """`parts` equal parts of `x` along its first axis."""
+    def split(self, x: str, name: str, parts: int, axis: int = 0) -> list[str]:
+        """`parts` equal parts of `x` along `axis`."""
         import onnx.helper
 
         names = [f"{name}{number}" for number in range(parts)]
-        self._graph.node.append(onnx.helper.make_node("Split", [x], names, name=name, axis=0))
+        self._graph.node.append(onnx.helper.make_node("Split", [x], names, name=name, axis=axis))
         return names
 
-    def cut(self, x: str, name: str, axis: int, start: int, end: int) -> str:
-        """`x` from `start` up to `end` along `axis`."""
-        where = {"starts": start, "ends": end, "axes": axis}
-        limits = [self.constant(np.array([value]), f"{name}.{limit}") for limit, value in where.items()]
+    def window(self, x: str, name: str, starts: list[int], ends: list[int]) -> str:
+        """`x` from `starts` up to `ends` along its first axes; the others whole."""
+        where = {"starts": starts, "ends": ends, "axes": list(range(len(starts)))}
+        limits = [self.constant(np.array(values), f"{name}.{limit}") for limit, values in where.items()]
         return self.node("Slice", [x, *limits], name)
 
     def onnx(self, outcome: str) -> list[bytes]:

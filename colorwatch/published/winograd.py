@@ -1,9 +1,9 @@
 """Convolutions along one axis with few multiplications: the Toom-Cook (Winograd) scheme as three small matrices.
 
 An axis of a convolution is y = A ((G g) * (T d)): d the input line, g the taps, y the output line, `*` element by
-element. `Scheme` holds T and A for the whole line at once, so that zero padding, stride, dilation and the interleaving
-of a deconvolution's phases are nothing but rows and columns of them. A convolution in two dimensions uses one scheme
-along the rows and one along the columns; the products then are one matrix product for each pair of points.
+element. `Scheme` holds T for the whole line at once, so that zero padding and dilation are nothing but rows and
+columns of it, and A for one tile, as all tiles come back alike. A convolution in two dimensions uses one scheme along
+the rows and one along the columns; the products then are one matrix product for each pair of points.
 
 Source of the matrices: S. Winograd, "Arithmetic Complexity of Computations" (1980); the transposition of Toom-Cook as
 in A. Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks" (2015), arXiv:1509.09308. All in float64.
@@ -25,11 +25,14 @@ POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
 
 @dataclass(frozen=True)
 class Scheme:
-    """One axis: `points` products for each of `tiles` tiles; rows of `into` and columns of `back` are (point, tile).
+    """One axis: `points` products for each of `tiles` tiles; rows of `into` are (point, tile).
 
-    into: (points * tiles, length of the input line). taps: (points, number of taps). back: (length of the output line,
-    points * tiles). reach: (length of the output line, number of taps), 1 where a tap meets the input and 0 where it
-    meets the padding: what a constant added to the input adds to the output follows from it.
+    into: (points * tiles, length of the input line). taps: (points, number of taps). length: of the output line.
+
+    back: (outputs of a tile, points of a set). The points are (set, point of the set), and each of the `sets` makes
+    outputs of its own by the same `back`; the tiles are (phase of the dilation, tile). Output `i` of tile `t` lies at
+    `(t * outputs of a tile + i) * phases + phase`, the phase being that of the dilation or the number of the set. What
+    lies beyond `length` is no output.
     """
 
     points: int
@@ -37,7 +40,8 @@ class Scheme:
     into: Matrix
     taps: Matrix
     back: Matrix
-    reach: Matrix
+    length: int
+    sets: int = 1
     dilation: int = 1
 
 
@@ -46,13 +50,11 @@ class Blocks:
     """A scheme cut into blocks of neighbouring tiles, each with a window of the input line of its own.
 
     starts: where the windows begin; all have the length `window`. into: (blocks, points * tiles of a block, window).
-    back: (outputs of a block, points * tiles of a block), the same for every block.
     """
 
     starts: tuple[int, ...]
     window: int
     into: Matrix
-    back: Matrix
 
 
 def toom_cook(outputs: int, taps: int) -> tuple[Matrix, Matrix, Matrix]:
@@ -85,14 +87,12 @@ class _Run:
 
 
 def _scheme(length: int, out_length: int, taps: int, tile: int, groups: Sequence[Sequence[_Run]]) -> Scheme:
-    """The scheme in which each of `groups` has points of its own; the runs of one group lie side by side as tiles.
+    """The scheme in which each of `groups` is a set of points; the runs of one group lie side by side as tiles.
 
-    All groups have the same number of tiles.
+    All groups have the same number of taps and of tiles.
     """
     into: list[Matrix] = []
-    back: list[Matrix] = []
     evaluations: list[Matrix] = []
-    reach = np.zeros((out_length, taps))
     tiles = sum(-(-_count(run, out_length) // tile) for run in groups[0])
     for group in groups:
         a, g, t = toom_cook(tile, len(group[0].taps))
@@ -101,7 +101,6 @@ def _scheme(length: int, out_length: int, taps: int, tile: int, groups: Sequence
         spread[:, list(group[0].taps)] = g
         evaluations.append(spread)
         first = np.zeros((points, tiles, length))
-        last = np.zeros((out_length, points, tiles))
         number = 0
         for run in group:
             for begin in range(0, _count(run, out_length), tile):
@@ -109,15 +108,10 @@ def _scheme(length: int, out_length: int, taps: int, tile: int, groups: Sequence
                     place = run.origin + (begin + k) * run.stride
                     if 0 <= place < length:
                         first[:, number, place] = t[:, k]
-                for i in range(begin, min(begin + tile, _count(run, out_length))):
-                    last[run.start + i * run.step, :, number] = a[i - begin]
-                    for k, tap in enumerate(run.taps):
-                        reach[run.start + i * run.step, tap] = 0 <= run.origin + (i + k) * run.stride < length
                 number += 1
         into.append(first.reshape(-1, length))
-        back.append(last.reshape(out_length, -1))
     whole = np.vstack(evaluations)
-    return Scheme(len(whole), tiles, np.vstack(into), whole, np.hstack(back), reach)
+    return Scheme(len(whole), tiles, np.vstack(into), whole, a, out_length, len(groups))
 
 
 def _count(run: _Run, out_length: int) -> int:
@@ -130,12 +124,6 @@ def same(length: int, tile: int, dilation: int = 1) -> Scheme:
     return replace(_scheme(length, length, 3, tile, [runs]), dilation=dilation)
 
 
-def halve(length: int, tile: int) -> Scheme:
-    """Three taps, stride 2, padding 1. Taps 0 and 2 meet the odd inputs, tap 1 the even ones: 2 * tile + 1 points."""
-    odd, even = _Run(0, 1, (0, 2), -1, 2), _Run(0, 1, (1,), 0, 2)
-    return _scheme(length, length // 2, 3, tile, [[odd], [even]])
-
-
 def double(length: int, tile: int) -> Scheme:
     """A deconvolution with four taps, stride 2, padding 1: output o takes input i by tap o + 1 - 2 i."""
     even, odd = _Run(0, 2, (3, 1), -1, 1), _Run(1, 2, (2, 0), 0, 1)
@@ -144,27 +132,20 @@ def double(length: int, tile: int) -> Scheme:
 
 def blocks(scheme: Scheme, tiles: int) -> Blocks:
     """`scheme` in blocks of `tiles` tiles; in one block where they do not fill it without rest."""
-    count = scheme.tiles // tiles if scheme.tiles % tiles == 0 and len(scheme.reach) % scheme.tiles == 0 else 1
+    full = scheme.tiles * len(scheme.back) * scheme.sets == scheme.length
+    count = scheme.tiles // tiles if scheme.tiles % tiles == 0 and full else 1
     tiles = scheme.tiles // count
-    length, outputs = scheme.into.shape[1], len(scheme.reach) // count
+    length = scheme.into.shape[1]
     into = scheme.into.reshape(scheme.points, count, tiles, length).swapaxes(0, 1).reshape(count, -1, length)
     used = np.abs(into).max(1) > 0
     first, last = used.argmax(1), length - np.flip(used, 1).argmax(1)
     window = int((last - first).max())
     starts = np.minimum(first, length - window)
     cut = np.stack([block[:, start : start + window] for block, start in zip(into, starts, strict=True)])
-    back = scheme.back[:outputs].reshape(outputs, scheme.points, scheme.tiles)[:, :, :tiles].reshape(outputs, -1)
-    return Blocks(tuple(starts.tolist()), window, cut, back)
+    return Blocks(tuple(starts.tolist()), window, cut)
 
 
 def kernels(rows: Scheme, columns: Scheme, kernel: Matrix) -> Matrix:
     """The kernel (outputs, inputs, taps, taps) at each pair of points: (column points, row points, inputs, outputs)."""
     half = np.tensordot(kernel, columns.taps, (3, 1))
     return np.tensordot(half, rows.taps, (2, 1)).transpose(2, 3, 1, 0)
-
-
-def lift(rows: Scheme, columns: Scheme, kernel: Matrix, shift: Matrix) -> Matrix:
-    """What `shift` (one number an input channel), added to the input, adds to the output: (rows, columns, outputs)."""
-    per_tap = np.tensordot(kernel, shift, (1, 0))
-    added: Matrix = np.einsum("yk,xl,okl->yxo", rows.reach, columns.reach, per_tap)
-    return added

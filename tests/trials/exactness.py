@@ -25,7 +25,7 @@ import numpy as np
 from colorwatch import caffemodel, published
 from colorwatch.colorize import colorize, probe
 from colorwatch.net import load
-from colorwatch.scan import Facts, RenderSettings, WorkerSetup
+from colorwatch.scan import Facts, RenderRequest, WorkerSetup
 from house import Picture, photographs
 
 Predict = Callable[[Any], Any]
@@ -96,7 +96,7 @@ def compare(root: str, predict: Predict, kept: Any) -> tuple[float, float]:
         facts = probe(root, name, 0)
         assert isinstance(facts, Facts)
         result = os.path.join(root, f"result-{name}")
-        colorize(root, name, facts.fingerprint, result, 0, RenderSettings(), predict)
+        colorize(RenderRequest(0, root, name, facts.fingerprint, result), predict)
         ours = cv2.imread(result)
         assert ours is not None
         off.append((np.abs(ours.astype(np.int16) - kept["bgr"][number]).max(axis=2) > 1).mean())

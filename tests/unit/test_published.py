@@ -116,6 +116,7 @@ def test_a_graph_in_blocks_and_stripes_gives_the_same_ab(
 ) -> None:
     monkeypatch.setattr(matrix, "BLOCK", 2)
     monkeypatch.setattr(matrix, "STRIPE", 2)
+    monkeypatch.setattr(matrix, "HALVED_LINES", 4)
     x = np.random.default_rng(1).uniform(-50, 50, (1, 64, 64))
     found = run(b"".join(published.matrix_graph(weights)), x, engine, tmp_path)
     assert np.abs(found[0] - reckon(blobs, x)).max() < 0.002
@@ -206,7 +207,16 @@ def test_onnx_is_loaded_only_to_draw() -> None:
 
 
 def apply(scheme: winograd.Scheme, line: Array, taps: Array) -> Array:
-    return scheme.back @ (np.repeat(scheme.taps @ taps, scheme.tiles) * (scheme.into @ line))
+    products = np.repeat(scheme.taps @ taps, scheme.tiles) * (scheme.into @ line)
+    return bring_back(scheme, products, scheme.tiles)[: scheme.length]
+
+
+def bring_back(scheme: winograd.Scheme, products: Array, tiles: int) -> Array:
+    """(set, point, phase, tile) to (tile, output of the tile, phase or set)."""
+    made = np.einsum(
+        "ik,skpt->tips", scheme.back, products.reshape(scheme.sets, -1, scheme.dilation, tiles // scheme.dilation)
+    )
+    return np.asarray(made.reshape(-1))
 
 
 @given(st.integers(2, 20), st.integers(2, 5), st.sampled_from([1, 2]), st.integers(0, 99))
@@ -220,15 +230,6 @@ def test_a_line_padded_to_the_same_length_is_convolved(length: int, tile: int, d
 
 
 @given(st.integers(1, 20), st.integers(2, 5), st.integers(0, 99))
-def test_a_line_is_convolved_at_stride_two(half: int, tile: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    line, taps = rng.normal(size=2 * half), rng.normal(size=3)
-    padded = np.pad(line, 1)
-    wanted = sum(taps[k] * padded[k : k + 2 * half : 2] for k in range(3))
-    assert np.allclose(apply(winograd.halve(2 * half, tile), line, taps), wanted)
-
-
-@given(st.integers(1, 20), st.integers(2, 5), st.integers(0, 99))
 def test_a_line_is_deconvolved_to_twice_its_length(length: int, tile: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     line, taps = rng.normal(size=length), rng.normal(size=4)
@@ -238,18 +239,17 @@ def test_a_line_is_deconvolved_to_twice_its_length(length: int, tile: int, seed:
     assert np.allclose(apply(winograd.double(length, tile), line, taps), wanted[1:-1])
 
 
-@given(st.sampled_from(["same", "halve", "double"]), st.integers(1, 4), st.integers(1, 3), st.integers(0, 99))
+@given(st.sampled_from(["same", "double"]), st.integers(1, 4), st.integers(1, 3), st.integers(0, 99))
 def test_blocks_of_a_line_give_what_the_line_gives(kind: str, count: int, tiles: int, seed: int) -> None:
-    made = 4 * count * tiles  # outputs of one run of tiles of four
-    lengths = {"same": made, "halve": 2 * made, "double": made}
-    scheme = getattr(winograd, kind)(lengths[kind], 4)
+    length = 4 * count * tiles
+    scheme = getattr(winograd, kind)(length, 4)
     cut = winograd.blocks(scheme, tiles)
     assert len(cut.starts) == count
     rng = np.random.default_rng(seed)
-    line, taps = rng.normal(size=lengths[kind]), rng.normal(size=scheme.taps.shape[1])
+    line, taps = rng.normal(size=length), rng.normal(size=scheme.taps.shape[1])
     seen = [line[start : start + cut.window] for start in cut.starts]
     products = [np.repeat(scheme.taps @ taps, tiles) * (into @ part) for into, part in zip(cut.into, seen, strict=True)]
-    found = np.concatenate([cut.back @ one for one in products])
+    found = np.concatenate([bring_back(scheme, one, tiles) for one in products])
     assert np.allclose(found, apply(scheme, line, taps))
 
 
