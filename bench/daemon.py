@@ -29,16 +29,16 @@ ENGINE = """
 import sys
 from colorwatch.colorize import colorize, probe
 from colorwatch.net import load
-from colorwatch.scan import RenderSettings, WorkerSetup
+from colorwatch.scan import RenderRequest, WorkerSetup
 import os
 root, spool, model, *names = sys.argv[1:]
 predict = load(WorkerSetup(0, model))
 prints = {name: probe(root, name, 0).fingerprint for name in names}
-colorize(root, names[0], prints[names[0]], f"{spool}/warm-{os.getpid()}", 0, RenderSettings(), predict)
+colorize(RenderRequest(0, root, names[0], prints[names[0]], f"{spool}/warm-{os.getpid()}"), predict)
 print("ready", flush=True)
 sys.stdin.readline()
 for name in names:
-    colorize(root, name, prints[name], f"{spool}/{name}", 0, RenderSettings(), predict)
+    colorize(RenderRequest(0, root, name, prints[name], f"{spool}/{name}"), predict)
 print("done", flush=True)
 """
 

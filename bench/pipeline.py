@@ -1,9 +1,9 @@
 """Measures one scan through colorwatch, the net left out, against the original script's steps on the same picture.
 
 `python bench/pipeline.py [--megapixels 35] [--runs 5] [--out FILE.json]`: whole child processes, one thread each, run
-in turn; user and system time and peak memory of each, and the median of the ratios. "Steps" is the time after all
-imports: a worker imports once for hundreds of scans. The picture is made anew from
-photographs (COLORWATCH_TESTDATA) or, where there are none, from seeded noise of a photograph's spectrum.
+in turn, and OpenCV's imread and imwrite alone besides; user and system time and peak memory of each, and the median of
+the ratios. "Steps" is the time after all imports: a worker imports once for hundreds of scans. The picture is made anew
+from photographs (COLORWATCH_TESTDATA) or, where there are none, from seeded noise of a photograph's spectrum.
 """
 
 from __future__ import annotations
@@ -68,15 +68,32 @@ def ours(picture: str, result: str) -> None:
     from original_script import cpu_seconds, standing_ab
 
     from colorwatch.colorize import colorize
-    from colorwatch.scan import Fingerprint, RenderSettings
+    from colorwatch.scan import Fingerprint, RenderRequest, RenderSettings
 
     cv2.setNumThreads(1)
     root, name = os.path.split(os.path.abspath(picture))
     fingerprint = Fingerprint.of(os.stat(picture))
     settings = RenderSettings(jpeg_quality=QUALITY)
     start = cpu_seconds()
-    done = colorize(root, name, fingerprint, result, 1e6, settings, lambda _: standing_ab())
+    request = RenderRequest(0, root, name, fingerprint, result, 1e6, settings)
+    done = colorize(request, lambda _: standing_ab())
     report = {"cpu": cpu_seconds(), "steps": cpu_seconds() - start, "seconds": done.seconds}
+    print(json.dumps(report | {"peak_kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
+
+
+def opencv(picture: str, result: str) -> None:
+    """The child process that only reads the picture and writes it again, as OpenCV does it."""
+    import cv2
+
+    sys.path.insert(0, HERE)
+    from original_script import cpu_seconds
+
+    cv2.setNumThreads(1)
+    start = cpu_seconds()
+    pixels = cv2.imread(picture)
+    assert pixels is not None
+    cv2.imwrite(result, pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    report = {"cpu": cpu_seconds(), "steps": cpu_seconds() - start}
     print(json.dumps(report | {"peak_kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
 
 
@@ -96,7 +113,9 @@ def compare(megapixels: float, runs: int) -> dict[str, Any]:
         result = os.path.join(folder, "result.jpg")
         original = [sys.executable, os.path.join(HERE, "original_script.py"), picture, result, str(QUALITY)]
         mine = [sys.executable, os.path.abspath(__file__), "--ours", picture, result]
-        pairs = [(run(original, result), run(mine, result)) for _ in range(runs)]
+        plain = [sys.executable, os.path.abspath(__file__), "--opencv", picture, result]
+        rounds = [(run(original, result), run(mine, result), run(plain, result)) for _ in range(runs)]
+    pairs = [(theirs, own) for theirs, own, _ in rounds]
     ratios = {
         f"{name}_ratio": sorted(theirs[figure] / own[figure] for theirs, own in pairs)
         for name, figure in (("steps", "steps"), ("cpu", "cpu"), ("memory", "peak_kb"))
@@ -108,6 +127,8 @@ def compare(megapixels: float, runs: int) -> dict[str, Any]:
         "python": platform.python_version(),
         "original": [theirs for theirs, _ in pairs],
         "colorwatch": [own for _, own in pairs],
+        "opencv": [codec for _, _, codec in rounds],
+        "opencv_ratio": sorted(own["steps"] / codec["steps"] for _, own, codec in rounds),
     } | {
         name: {"median": statistics.median(found), "least": found[0], "most": found[-1]}
         for name, found in ratios.items()
@@ -123,7 +144,7 @@ def make_in_child(picture: str, megapixels: float) -> str:
 def table(found: dict[str, Any]) -> str:
     lines = [f"{found['megapixels']:g} megapixels, grey JPEG from {found['picture']}, one thread, the net left out", ""]
     lines.append(f"{'':12}{'steps, s':>10}{'process, s':>12}{'wall s':>10}{'peak MB':>10}{'result MB':>11}")
-    for name in ("original", "colorwatch"):
+    for name in ("original", "colorwatch", "opencv"):
         lines += [
             f"{name:12}{one['steps']:10.2f}{one['cpu']:12.2f}{one['wall']:10.2f}"
             f"{one['peak_kb'] / 1024:10.0f}{one['bytes'] / 1e6:11.1f}"
@@ -136,6 +157,11 @@ def table(found: dict[str, Any]) -> str:
     ):
         ratio = found[name]
         lines.append(f"{title}: {ratio['median']:.2f} times less (median; {ratio['least']:.2f} to {ratio['most']:.2f})")
+    times = found["opencv_ratio"]
+    lines.append(
+        f"against OpenCV's imread and imwrite alone: {statistics.median(times):.2f} times the time of its steps "
+        f"({times[0]:.2f} to {times[-1]:.2f})"
+    )
     return "\n".join(lines)
 
 
@@ -145,10 +171,13 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--out", help="write everything measured to this file, as JSON")
     parser.add_argument("--ours", nargs=2, metavar=("PICTURE", "RESULT"), help=argparse.SUPPRESS)
+    parser.add_argument("--opencv", nargs=2, metavar=("PICTURE", "RESULT"), help=argparse.SUPPRESS)
     parser.add_argument("--make", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.ours:
         ours(*asked.ours)
+    elif asked.opencv:
+        opencv(*asked.opencv)
     elif asked.make:
         print(make_picture(asked.make, asked.megapixels))
     else:

@@ -10,11 +10,10 @@ MIB = 1024 * 1024
 
 # Resident memory of a worker between scans: interpreter, OpenCV, libvips and the embedded net.
 WORKER_BYTES = 150 * MIB
-# A scan held while it is coloured: the decoded picture (1 byte a pixel for grey, 3 for colour), the result
-# (3), and what the codecs hold of a picture that cannot be read in strips (progressive JPEG, interlaced PNG: 3 more).
-BYTES_PER_PIXEL_GREY = 7
-BYTES_PER_PIXEL_COLOUR = 9
-SCAN_BYTES = 40 * MIB  # strips, tables and encoder state, whatever the size
+SCAN_BYTES = 40 * MIB  # strips, tables, decoder and encoder state, whatever the size
+WIDE = 5000  # pixels across; beyond them strips and the net's colours at full width take more than those
+BYTES_A_COLUMN = 4000  # at 8 bits; half as much again at 16
+HELD_BYTES = 128 * MIB  # of a decoded page; one that is larger is decoded twice instead, and never held
 
 # A net made for speed takes up to twelve times its weights: for 129 MB, 1.1 GB with OpenCV 4 and 1.55 GB with 5
 # (measured). Made for little memory it takes three times as much as they.
@@ -28,9 +27,10 @@ CGROUP = "/sys/fs/cgroup"
 
 
 def cost(facts: Facts) -> int:
-    """Bytes that rendering needs beyond an idle worker: an upper bound from the header."""
-    per_pixel = BYTES_PER_PIXEL_GREY if facts.bands <= 2 else BYTES_PER_PIXEL_COLOUR
-    return SCAN_BYTES + facts.width * facts.height * per_pixel * max(1, facts.bits // 8)
+    """Bytes that rendering needs beyond an idle worker: an upper bound from the header, for one page at a time."""
+    decoded = facts.width * facts.height * facts.bands * (1 if facts.bits <= 8 else facts.bits // 8)
+    wide = max(0, facts.width - WIDE) * (BYTES_A_COLUMN if facts.bits <= 8 else BYTES_A_COLUMN * 3 // 2)
+    return SCAN_BYTES + wide + min(decoded, HELD_BYTES) + facts.decoder_bytes
 
 
 def usable_cores() -> int:
@@ -58,7 +58,7 @@ def usable_memory() -> int:
 
 def auto_workers(cores: int, memory: int) -> int:
     """One worker a core, as long as half of the memory holds them, each with a 12-megapixel colour scan."""
-    each = WORKER_BYTES + SCAN_BYTES + 12_000_000 * BYTES_PER_PIXEL_COLOUR
+    each = WORKER_BYTES + SCAN_BYTES + 12_000_000 * 3
     return max(1, min(cores, memory // 2 // each))
 
 

@@ -1,26 +1,27 @@
 """What a scan carries beside its pixels: EXIF, XMP, IPTC, resolution, comments; taken over byte for byte.
 
 libvips would parse EXIF and write it anew, losing what it does not know. So a result is saved with its ICC profile
-alone, and these bytes are put in: JPEG segments and PNG chunks before the pixels, TIFF tags afterwards.
+alone, and these bytes are put in: JPEG segments and PNG chunks before the pixels, TIFF tags afterwards. What a result
+says of itself joins them here (see `imprint`).
 """
 
 from __future__ import annotations
 
-import os
 import struct
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from colorwatch import imprint
+from colorwatch.imprint import EXIF_SEGMENT, XMP_SEGMENT
+from colorwatch.pieces import APP0, APP1, APP13, COMMENT, jpeg_segment, jpeg_segments, png_chunk, png_chunks
+from colorwatch.scan import Provenance
 from colorwatch.tifftags import Carried, read_carried
 
-MAX_SEGMENTS = 4096
 MAX_BYTES = 32 << 20  # of all that is carried; real scans have under a megabyte
 
 _PNG_CHUNKS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME", b"pHYs")
 _PNG_DROPPED = (b"pHYs", b"eXIf", b"tEXt", b"iTXt", b"zTXt", b"tIME", b"bKGD")
-_EXIF = b"Exif\0\0"
-_XMP = (b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0")
+_XMP = (XMP_SEGMENT, b"http://ns.adobe.com/xmp/extension/\0")
 _PHOTOSHOP = b"Photoshop 3.0\0"
 
 
@@ -31,23 +32,26 @@ class Luggage:
     head: bytes = b""
     tags: Carried = field(default_factory=Carried)
     orientation: int = 1  # EXIF's, 1..8
+    tool_known: bool = False  # EXIF names the software that made the scan
 
 
-def pack(format: str, descriptor: int, size: int) -> Luggage:
-    """Gather from the scan behind `descriptor` what its result is to carry. What is damaged is left behind."""
+def pack(format: str, descriptor: int, size: int, provenance: Provenance | None = None, page: int = 0) -> Luggage:
+    """Gather from the scan behind `descriptor` what its result is to carry, and with it where the result comes from.
+
+    Of a TIFF, from the page whose directory is at the offset `page`. What is damaged is left behind.
+    """
     if format == "tiff":
-        tags = read_carried(descriptor, size)
+        tags = read_carried(descriptor, size, page)
         _tidy_resources(tags)
         orientation = _tag_orientation(tags)
         if not orientation:
             # Some readers give up on a TIFF where they find an orientation that is none.
             del tags.tags[274]
+        if provenance is not None:
+            imprint.on_tiff(tags, provenance)
         return Luggage(tags=tags, orientation=orientation or 1)
-    reader = _jpeg_segments if format == "jpeg" else _png_chunks
-    try:
-        return reader(descriptor, size)
-    except (OSError, struct.error):
-        return Luggage()
+    reader = _of_jpeg if format == "jpeg" else _of_png
+    return reader(descriptor, size, provenance)
 
 
 def _tidy_resources(tags: Carried) -> None:
@@ -72,54 +76,46 @@ def _valid_orientation(value: int) -> int:
 # --- JPEG --------------------------------------------------------------------------------------------------
 
 
-def _jpeg_segments(descriptor: int, size: int) -> Luggage:
-    found = Luggage()
-    at = 2
-    parts: list[bytes] = []
-    for _ in range(MAX_SEGMENTS):
-        head = os.pread(descriptor, 4, at)
-        if len(head) < 4 or head[0] != 0xFF or head[1] == 0xDA:
-            break
-        if head[1] == 0xFF:
-            at += 1
-            continue
-        length = int.from_bytes(head[2:], "big")
-        if length < 2 or at + 2 + length > size:
-            break
-        if head[1] in (0xE0, 0xE1, 0xED, 0xFE):
-            body = os.pread(descriptor, length - 2, at + 4)
-            kept = _jpeg_segment(head[1], body, found)
-            if kept and sum(map(len, parts)) + len(kept) <= MAX_BYTES:
-                parts.append(struct.pack(">BBH", 0xFF, head[1], len(kept) + 2) + kept)
-        at += 2 + length
-    found.head = b"".join(parts)
+def _of_jpeg(descriptor: int, size: int, provenance: Provenance | None) -> Luggage:
+    found, parts, total = Luggage(), list[tuple[int, bytes]](), 0
+    try:
+        for code, body in jpeg_segments(descriptor, size, (APP0, APP1, APP13, COMMENT)):
+            kept = _jpeg_segment(code, body, found)
+            if kept and total + len(kept) <= MAX_BYTES:
+                parts.append((code, kept))
+                total += len(kept)
+    except (OSError, struct.error):
+        found, parts = Luggage(), []
+    if provenance is not None:
+        imprint.on_jpeg(parts, provenance, found.tool_known)
+    found.head = b"".join(jpeg_segment(*part) for part in parts)
     return found
 
 
 def _jpeg_segment(code: int, body: bytes, found: Luggage) -> bytes:
     """What of a segment is carried. Adobe's (APP14) never is: it would tell readers that the colours are RGB."""
-    if code == 0xE0:
+    if code == APP0:
         # Version, unit and density; a thumbnail behind them would be the grey one.
         return body[:12] + b"\0\0" if body.startswith(b"JFIF\0") and len(body) >= 12 else b""
-    if code == 0xE1 and body.startswith(_EXIF):
+    if code == APP1 and body.startswith(EXIF_SEGMENT):
         exif = bytearray(body)
-        found.orientation = _tidy_exif(exif, len(_EXIF))
+        tidy_exif(exif, len(EXIF_SEGMENT), found)
         return bytes(exif)
-    if code == 0xED:
+    if code == APP13:
         kept = _without_thumbnails(body[len(_PHOTOSHOP) :]) if body.startswith(_PHOTOSHOP) else b""
         return _PHOTOSHOP + kept if kept else b""
-    return body if code == 0xFE or body.startswith(_XMP) else b""
+    return body if code == COMMENT or body.startswith(_XMP) else b""
 
 
-def _tidy_exif(exif: bytearray, start: int) -> int:
-    """Cut the thumbnail (it shows the grey scan) out of an EXIF block in place; return its orientation.
+def tidy_exif(exif: bytearray, start: int, found: Luggage) -> None:
+    """Cut the thumbnail (it shows the grey scan) out of an EXIF block in place; note what it says in `found`.
 
     Nothing is moved, because makers' notes hold offsets of their own.
     """
     tiff = memoryview(exif)[start:]
     order = {b"II": "<", b"MM": ">"}.get(bytes(tiff[:2]))
     if order is None or len(tiff) < 8:
-        return 1
+        return
     try:
         first = struct.unpack_from(order + "I", tiff, 4)[0]
         count = struct.unpack_from(order + "H", tiff, first)[0]
@@ -128,14 +124,15 @@ def _tidy_exif(exif: bytearray, start: int) -> int:
             tag, kind, _, value = struct.unpack_from(order + "HHIH", tiff, at)
             if tag == 274 and kind == 3:
                 orientation = value
+            found.tool_known |= tag == imprint.SOFTWARE_TAG
         link = first + 2 + 12 * count
         second = struct.unpack_from(order + "I", tiff, link)[0]
         if second:
             struct.pack_into(order + "I", tiff, link, 0)
             _blank_thumbnail(tiff, order, second)
     except struct.error:
-        return 1
-    return _valid_orientation(orientation)
+        return
+    found.orientation = _valid_orientation(orientation)
 
 
 def _blank_thumbnail(tiff: memoryview, order: str, at: int) -> None:
@@ -168,30 +165,24 @@ def _without_thumbnails(resources: bytes) -> bytes:
 # --- PNG ---------------------------------------------------------------------------------------------------
 
 
-def _png_chunks(descriptor: int, size: int) -> Luggage:
-    found = Luggage()
-    parts: list[bytes] = []
-    at = total = 8
-    for _ in range(1_000_000):
-        head = os.pread(descriptor, 8, at)
-        if len(head) < 8:
-            break
-        length, kind = int.from_bytes(head[:4], "big"), head[4:]
-        if kind in _PNG_CHUNKS and at + 12 + length <= size and total + length <= MAX_BYTES:
-            chunk = os.pread(descriptor, length, at + 8)
+def _of_png(descriptor: int, size: int, provenance: Provenance | None) -> Luggage:
+    found, parts, total = Luggage(), list[tuple[bytes, bytes]](), 0
+    try:
+        for kind, body in png_chunks(descriptor, size, _PNG_CHUNKS):
+            kept = body
             if kind == b"eXIf":
-                exif = bytearray(chunk)
-                found.orientation = _tidy_exif(exif, 0)
-                chunk = bytes(exif)
-            parts.append(_png_chunk(kind, chunk))
-            total += length
-        at += 12 + length
-    found.head = b"".join(parts)
+                exif = bytearray(body)
+                tidy_exif(exif, 0, found)
+                kept = bytes(exif)
+            if total + len(kept) <= MAX_BYTES:
+                parts.append((kind, kept))
+                total += len(kept)
+    except (OSError, struct.error):
+        found, parts = Luggage(), []
+    if provenance is not None:
+        imprint.on_png(parts, provenance, found.tool_known)
+    found.head = b"".join(png_chunk(*part) for part in parts)
     return found
-
-
-def _png_chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 # --- putting it in -----------------------------------------------------------------------------------------

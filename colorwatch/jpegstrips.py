@@ -94,7 +94,8 @@ def _beginning(tables: bytes, width: int, height: int, units: int, head: bytes, 
     scan = whole.rindex(b"\xff\xda\0\x0c\x03")
     interval = struct.pack(">BBHH", 0xFF, 0xDD, 4, units)
     # A file without JFIF and EXIF would leave it to the reader to guess that the colours are YCbCr.
-    first = b"" if head[:2] in (b"\xff\xe0", b"\xff\xe1") else _JFIF
+    named = head[:2] == b"\xff\xe0" or (head[:2] == b"\xff\xe1" and head[4:10] == b"Exif\0\0")
+    first = b"" if named else _JFIF
     return b"\xff\xd8" + first + head + _profile_segments(profile) + whole[:scan] + interval + whole[scan:]
 
 

@@ -5,15 +5,32 @@ CIE Lab over sRGB (IEC 61966-2-1, D65) throughout: L 0..100, a and b about -110.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Protocol
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
+Levels = NDArray[np.unsignedinteger[Any]]  # 8 or 16 bits
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
+
+class Rows(Protocol):
+    """What reads like the rows of an array, (height, width) grey or (height, width, 3) RGB: of a strip at a time."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def __getitem__(self, rows: slice, /) -> Levels: ...
+
+
 NET_SIDE = 224  # the net's input, width and height in pixels
+LARGEST_CHROMA = 128.0  # of a colour; beyond it sRGB has only some blues
 CUBIC = -0.75  # the cubic kernel's parameter in cv2.INTER_CUBIC
 STRIP_PIXELS = 64 * 1024  # measured fastest of 16 k to 160 k; lab and rgb floats of a strip then take 1.5 MB
 
@@ -24,16 +41,16 @@ def strip_rows(width: int) -> int:
 
 
 # Linear sRGB to XYZ (IEC 61966-2-1, D65), each row divided by its sum: white is then (1, 1, 1), as Lab wants it.
-_TO_XYZ = np.array(
+TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 )
-_TO_XYZ /= _TO_XYZ.sum(axis=1, keepdims=True)
-_FROM_XYZ = np.linalg.inv(_TO_XYZ)
+TO_XYZ /= TO_XYZ.sum(axis=1, keepdims=True)
+_FROM_XYZ = np.linalg.inv(TO_XYZ)
 
 # CIE 15:2004, 8.2.1: f(Y) is a cube root, and below (6/29)**3 the tangent that meets it there.
-_DARK_F = 6 / 29
-_DARK_Y = _DARK_F**3
-_SLOPE = 3 * _DARK_F**2  # of Y over f, below
+DARK_F = 6 / 29
+_DARK_Y = DARK_F**3
+_SLOPE = 3 * DARK_F**2  # of Y over f, below
 _CHROMA_SCALE = np.array([[1 / 500], [-1 / 200]], np.float32)  # f(X) - f(Y) of a, f(Z) - f(Y) of b
 
 # sRGB's curve as a table of linear light in steps of 2**-15, a tenth of a level where the curve is steepest. A float32
@@ -42,7 +59,7 @@ _STEPS = 1 << 15
 _BIAS = np.float32(256)
 
 
-def _linear(value: Doubles) -> Doubles:
+def linear(value: Doubles) -> Doubles:
     """Linear light of an sRGB value, both 0..1 (IEC 61966-2-1, 5.2)."""
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
 
@@ -54,10 +71,10 @@ def _table_of_levels() -> Bytes:
     return levels
 
 
-_LIGHT = _linear(np.arange(256) / 255)
-_F = np.where(_LIGHT > _DARK_Y, np.cbrt(_LIGHT), _DARK_F + (_LIGHT - _DARK_Y) / _SLOPE)
+_LIGHT = linear(np.arange(256) / 255)
+_F = np.where(_LIGHT > _DARK_Y, np.cbrt(_LIGHT), DARK_F + (_LIGHT - _DARK_Y) / _SLOPE)
 _LIGHT_OF_GREY: Floats = _LIGHT.astype(np.float32)
-_RISE_OF_GREY: Floats = (_F - _DARK_F).astype(np.float32)
+_RISE_OF_GREY: Floats = (_F - DARK_F).astype(np.float32)
 _LEVELS = _table_of_levels()
 
 LIGHTNESS_OF_GREY: Floats = (116 * _F - 16).astype(np.float32)
@@ -75,13 +92,18 @@ def _takes_wide_tables() -> bool:
 _WIDE_TABLES = _takes_wide_tables()
 
 
-def _light_and_rise(pixels: Bytes, light: Floats, rise: Floats) -> None:
+def _light_and_rise(pixels: Levels, light: Floats, rise: Floats) -> None:
     """Y (white is 1) of a strip of grey or RGB pixels, and f(Y) - 6/29, into `light` and `rise` (rows, width)."""
     if pixels.ndim == 2:
         cv2.LUT(pixels, _LIGHT_OF_GREY, dst=light)
         cv2.LUT(pixels, _RISE_OF_GREY, dst=rise)
         return
-    cv2.transform(cv2.LUT(pixels, _LIGHT_OF_GREY), _TO_XYZ[1:2], dst=light)
+    cv2.transform(cv2.LUT(pixels, _LIGHT_OF_GREY), TO_XYZ[1:2], dst=light)
+    rise_of_light(light, rise)
+
+
+def rise_of_light(light: Floats, rise: Floats) -> None:
+    """f(Y) - 6/29 of Y (white is 1) into `rise`."""
     # The bright part by logarithms (a cube root takes ten times as long); the tangent where it is darker than that.
     np.maximum(light, np.float32(_DARK_Y), out=rise)
     dark = light - rise
@@ -89,7 +111,7 @@ def _light_and_rise(pixels: Bytes, light: Floats, rise: Floats) -> None:
     np.multiply(rise, np.float32(1 / 3), out=rise)
     cv2.exp(rise, dst=rise)
     cv2.scaleAdd(dark, 1 / _SLOPE, rise, dst=rise)
-    np.subtract(rise, np.float32(_DARK_F), out=rise)
+    np.subtract(rise, np.float32(DARK_F), out=rise)
 
 
 def lightness(pixels: Bytes) -> Floats:
@@ -99,15 +121,18 @@ def lightness(pixels: Bytes) -> Floats:
     light, found = np.empty(pixels.shape[:2], np.float32), np.empty(pixels.shape[:2], np.float32)
     _light_and_rise(pixels, light, found)
     found *= np.float32(116)
-    found += np.float32(116 * _DARK_F - 16)
+    found += np.float32(116 * DARK_F - 16)
     return found
 
 
-def net_lightness(pixels: Bytes, side: int = NET_SIDE) -> Floats:
-    """L (side, side), 0..100, of a whole picture, squashed to the net's square by area averaging."""
+def net_lightness(pixels: Rows, side: int = NET_SIDE, lightness: Callable[[Any], Floats] = lightness) -> Floats:
+    """L (side, side), 0..100, of a whole picture, squashed to the net's square by area averaging.
+
+    `lightness` gives that of a strip of its rows.
+    """
     height, width = pixels.shape[:2]
     if height < side:
-        return np.asarray(cv2.resize(lightness(pixels), (side, side), interpolation=cv2.INTER_AREA))
+        return np.asarray(cv2.resize(lightness(pixels[0:height]), (side, side), interpolation=cv2.INTER_AREA))
     # Rows first: a weighted sum of whole rows is one matrix-vector product, and leaves little for the second step.
     squashed = np.empty((side, width), np.float32)
     step = height / side
@@ -117,11 +142,13 @@ def net_lightness(pixels: Bytes, side: int = NET_SIDE) -> Floats:
         edges = np.arange(first, last, dtype=np.float64)
         weights = np.minimum(edges + 1, bottom) - np.maximum(edges, top)
         weights /= weights.sum()
-        squashed[row] = _weighted_rows(pixels, first, weights)
+        squashed[row] = _weighted_rows(pixels, first, weights, lightness)
     return np.asarray(cv2.resize(squashed, (side, side), interpolation=cv2.INTER_AREA))
 
 
-def _weighted_rows(pixels: Bytes, first: int, weights: NDArray[np.float64]) -> Floats:
+def _weighted_rows(
+    pixels: Rows, first: int, weights: NDArray[np.float64], lightness: Callable[[Any], Floats]
+) -> Floats:
     """The sum of rows `first`, `first` + 1, ... of the lightness, by `weights`; a strip at a time."""
     total = np.zeros(pixels.shape[1], np.float32)
     rows = strip_rows(pixels.shape[1])
@@ -129,6 +156,24 @@ def _weighted_rows(pixels: Bytes, first: int, weights: NDArray[np.float64]) -> F
         part = weights[start : start + rows].astype(np.float32)
         total += part @ lightness(pixels[first + start : first + start + len(part)])
     return total
+
+
+def toned(ab: Floats, strength: float, saturation: float) -> Floats:
+    """`ab` (rows, columns, 2) of the net as the settings want it; at 1 and 1, `ab` itself.
+
+    `saturation` (0..2) scales chroma. Above 1, strong colours are raised less than weak ones, and none beyond
+    LARGEST_CHROMA: skin and sky come nearer to each other in strength rather than out of sRGB. Then `strength` (0..1)
+    blends with the grey picture of the same lightness. Hue and L stay as they are.
+    """
+    if strength == 1 and saturation == 1:
+        return ab
+    if saturation <= 1:
+        return np.asarray(ab * np.float32(saturation * strength))
+    chroma = np.hypot(ab[..., :1], ab[..., 1:])
+    # `saturation` times at 0 and once at LARGEST_CHROMA: never beyond it, and a stronger colour stays the stronger one.
+    share = np.minimum(chroma / np.float32(LARGEST_CHROMA), 1)
+    gain = np.float32(saturation * strength) / (1 + np.float32(saturation - 1) * share)
+    return np.asarray(ab * gain)
 
 
 class Chroma:
@@ -188,7 +233,10 @@ class Painter:
     more: two thirds of its time, and none of the 0.1 s in which cvtColor first builds tables of its own.
     """
 
-    def __init__(self, pixels: Bytes, chroma: Chroma, rows: int, blue_first: bool = False) -> None:
+    _slack = 2.0**-15
+    """Linear light beyond sRGB's by which a clipped channel is no more than a tenth of a level off."""
+
+    def __init__(self, pixels: Rows, chroma: Chroma, rows: int, blue_first: bool = False) -> None:
         """`pixels` (height, width) grey or (height, width, 3) RGB; strips have at most `rows` rows.
 
         With `blue_first` the result is BGR, as OpenCV's encoders take it.
@@ -200,28 +248,35 @@ class Painter:
         self._ab = np.empty((rows, 2, width), np.float32)
         self._planes = [np.empty((rows, width), np.float32) for _ in range(6)]
         self._steps = np.empty((rows, width), np.uint16)
-        self._channels = [np.empty((rows, width), np.uint8) for _ in range(3)]
-        self._levels = np.empty((rows, width, 3), np.uint8)
+        self._channels: list[Levels] = [np.empty((rows, width), pixels.dtype) for _ in range(3)]
+        self._levels: Levels = np.empty((rows, width, 3), pixels.dtype)
 
-    def paint(self, top: int, bottom: int) -> Bytes:
+    def paint(self, top: int, bottom: int) -> Levels:
         """RGB or BGR (bottom - top, width, 3) of rows `top` to `bottom`; valid until the next call."""
         count = bottom - top
         ab = self._ab[:count]
         x, y, z, rise, rest, spare = (plane[:count] for plane in self._planes)
         channels = [channel[:count] for channel in self._channels]
-        _light_and_rise(self._pixels[top:bottom], y, rise)
+        self._take_light(self._pixels[top:bottom], y, rise)
         self._chroma.write_rows(top, ab)
         _light_of_rise(np.add(rise, ab[:, 0], out=x), rest, spare)
         _light_of_rise(np.add(rise, ab[:, 1], out=z), rest, spare)
-        for (from_x, from_y, from_z), channel in zip(self._mix, channels, strict=True):
-            cv2.addWeighted(x, from_x, z, from_z, (from_x + from_z) * _DARK_Y, dst=rest)
-            cv2.scaleAdd(y, from_y, rest, dst=rest)
-            self._encode(rest, channel)
+        lights = (rise, rest, spare)
+        for (from_x, from_y, from_z), light in zip(self._mix, lights, strict=True):
+            cv2.addWeighted(x, from_x, z, from_z, (from_x + from_z) * _DARK_Y, dst=light)
+            cv2.scaleAdd(y, from_y, light, dst=light)
+        _bring_inside(y, lights, x, self._slack)
+        for light, channel in zip(lights, channels, strict=True):
+            self._encode(light, channel)
         levels = self._levels[:count]
         cv2.merge(channels, dst=levels)
         return levels
 
-    def _encode(self, light: Floats, channel: Bytes) -> None:
+    def _take_light(self, pixels: Levels, light: Floats, rise: Floats) -> None:
+        """Y (white is 1) of a strip of pixels, and f(Y) - 6/29."""
+        _light_and_rise(pixels, light, rise)
+
+    def _encode(self, light: Floats, channel: Levels) -> None:
         """Levels 0..255 of linear light, clipped and rounded; `light` is used up."""
         # To 0..1: OpenCV's thresholds take a fifth of the time of numpy's minimum and maximum.
         cv2.threshold(light, 0, 0, cv2.THRESH_TOZERO, dst=light)
@@ -235,6 +290,34 @@ class Painter:
             np.take(_LEVELS, steps, out=channel, mode="clip")
 
 
+def _bring_inside(light: Floats, channels: tuple[Floats, ...], spare: Floats, slack: float) -> None:
+    """Colours that sRGB does not have come nearer to grey until it has them, in place; `spare` is used up.
+
+    `channels` are linear red, green and blue, and `light` their Y. On the line from a colour to the grey of its Y, Y is
+    the same everywhere, and so is L: clipping channels instead would change it.
+    """
+    red, green, blue = channels
+    # Most strips of most pictures have no such colour, and are looked through without writing anything.
+    if any(channel.max() > 1 + slack for channel in channels):
+        cv2.max(cv2.max(red, green, dst=spare), blue, dst=spare)
+        _mix_with_grey(light, channels, spare, np.flatnonzero(spare > 1 + slack), 1)
+    if any(channel.min() < -slack for channel in channels):
+        cv2.min(cv2.min(red, green, dst=spare), blue, dst=spare)
+        _mix_with_grey(light, channels, spare, np.flatnonzero(spare < -slack), 0)
+
+
+def _mix_with_grey(
+    light: Floats, channels: tuple[Floats, ...], furthest: Floats, places: NDArray[np.intp], limit: float
+) -> None:
+    """As much of each colour at `places` as brings the channel that is `furthest` out to `limit`, the rest grey."""
+    y = light.ravel()[places]
+    share = (limit - y) / (furthest.ravel()[places] - y)
+    np.clip(share, 0, 1, out=share)
+    for channel in channels:
+        flat = channel.ravel()
+        flat[places] = y + share * (flat[places] - y)
+
+
 def _light_of_rise(rise: Floats, rest: Floats, spare: Floats) -> None:
     """X or Z (white is 1), less (6/29)**3, for f(X) or f(Z) less 6/29, in place; `rest`, `spare` are used up.
 
@@ -244,6 +327,6 @@ def _light_of_rise(rise: Floats, rest: Floats, spare: Floats) -> None:
     cv2.threshold(rise, 0, 0, cv2.THRESH_TOZERO, dst=rest)
     np.multiply(rise, np.float32(_SLOPE), out=rise)
     np.multiply(rest, rest, out=spare)
-    np.add(rest, np.float32(3 * _DARK_F), out=rest)
+    np.add(rest, np.float32(3 * DARK_F), out=rest)
     np.multiply(spare, rest, out=rest)
     np.add(rise, rest, out=rise)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from colorwatch.scan import RenderSettings
 
-VERSION = 1
+VERSION = 3
 """Raised whenever the same scan, model and settings would give other pixels or metadata than before."""
 
 
@@ -25,3 +27,7 @@ class Recipe:
         """16 hex digits that stand for all fields; the same on every machine and in every run."""
         canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:16]
+
+    def wished(self, settings: Mapping[str, Any]) -> Recipe:
+        """The same with those settings, by name, that a person has chosen for one scan."""
+        return replace(self, settings=replace(self.settings, **settings))

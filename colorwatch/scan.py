@@ -9,6 +9,15 @@ import os
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+EXTENSIONS = {
+    "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "png": (".png",),
+    "tiff": (".tif", ".tiff"),
+    "webp": (".webp",),
+    "pdf": (".pdf",),
+}
+"""The formats that results take, and the endings that fit them; the first is the one given where a name has none."""
+
 
 class State(StrEnum):
     """Where a job stands in the ledger, in the order of operations."""
@@ -93,6 +102,7 @@ class WorkerSetup:
     threads: int = 1  # OpenCV's own
     small: bool = False  # less memory rather than more speed
     manifest: str = ""  # the file that says what goes into the net and what comes out, where it is not the usual
+    memory_limit: int = 0  # bytes that a worker may take beyond what it has once its net is loaded; 0: no limit
 
 
 # --- requests to a worker ---------------------------------------------------------------------------------
@@ -106,6 +116,7 @@ class ProbeRequest:
     root: str
     path: str
     max_megapixels: float = 0.0  # 0: no limit
+    max_bytes: int = 0  # of the file; a larger one is refused unread. 0: no limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +147,17 @@ class RecallRequest:
     path: str
 
 
-Request = ProbeRequest | RenderRequest | RecallRequest
+@dataclass(frozen=True, slots=True)
+class PortrayRequest:
+    """Make a thumbnail of the result `path` (relative to `root`), as the new file `spool`, for the gallery."""
+
+    ticket: int
+    root: str
+    path: str
+    spool: str
+
+
+Request = ProbeRequest | RenderRequest | RecallRequest | PortrayRequest
 
 
 # --- answers of a worker ----------------------------------------------------------------------------------
@@ -146,12 +167,13 @@ Request = ProbeRequest | RenderRequest | RecallRequest
 class Facts:
     """What a probe found. `digest` is the sha256 of the whole file in hex; `bits` is bits per sample.
 
+    Sides, `bands` and `bits` are those of the largest page.
     `zero_tail`: the file ends in a long run of zero bytes, as files do whose size was set before their content.
     """
 
     fingerprint: Fingerprint
     digest: str
-    format: str  # "jpeg", "png" or "tiff"
+    format: str  # as `signatures.sniff` names it
     extension: str  # the one a result of this format takes where the name has none that fits, with its dot
     pages: int
     width: int
@@ -159,6 +181,7 @@ class Facts:
     bands: int
     bits: int
     zero_tail: bool = False
+    decoder_bytes: int = 0  # that a decoder holds at once because of how the file is stored, whatever its size
 
     @property
     def pixels(self) -> int:
@@ -194,6 +217,16 @@ class Recalled:
     fingerprint: Fingerprint
     digest: str  # of the result's own file, sha256 in hex
     provenance: Provenance | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Portrayed:
+    """A thumbnail in the spool: size of the upright picture, and of each of the thumbnail's halves, in pixels."""
+
+    width: int
+    height: int
+    thumb_width: int
+    thumb_height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +277,23 @@ class Ended:
     code: int
 
 
-Answer = Facts | Incomplete | Rendering | Recalled | Failure
+Answer = Facts | Incomplete | Rendering | Recalled | Portrayed | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Redo:
+    """How one result is made again, or was made, because a person asked for it.
+
+    `settings` are those of RenderSettings that were chosen for this scan alone; `model` another one than the daemon's.
+    """
+
+    settings: dict[str, float]
+    model: str = ""
+    under_way: bool = False
+    replaces: str = ""  # sha256 of our present result, in hex; "" where there is none
+    output: str = ""  # the name of that one
+    again: str = ""  # the file in the outbox's `again/` that asked for it, relative to there
+    back: bool = False  # that file is a person's edition: it goes back to its place, instead of away
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +313,9 @@ class Job:
     attempt: int = 0
     spool: str | None = None
     result: Rendering | None = None
+    noticed: float = 0.0  # when its file was, as Unix time
+    whereabouts: str | None = None  # where the scan's file lies now: None where it lay, "" nowhere
+    redo: Redo | None = None
 
 
 def printable(name: str) -> str:

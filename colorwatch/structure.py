@@ -13,24 +13,27 @@ import zlib
 from dataclasses import dataclass
 
 from colorwatch.errors import DamagedError, DiskError, UnsupportedError, explain_os_error
+from colorwatch.outlines import missing_codec, outline, result_format
 from colorwatch.signatures import SNIFFED, sniff
-from colorwatch.tiffkinds import Pages, unsupported_page
-from colorwatch.tifftags import Directory, TiffError, TiffFile
+from colorwatch.tiffkinds import Pages
+from colorwatch.tifftags import TiffError, TiffFile
 
 CHUNK = 1 << 20
 ZERO_TAIL = 4096  # bytes of zeros at the end that make a tail worth mentioning
 MAX_CHUNKS = 1_000_000  # PNG chunks; real files have one for 8 kB to 1 MB
+MAX_SCANS = 500  # of one JPEG; real progressive ones have about ten, and each costs a pass over the whole picture
 MAX_SEGMENTS = 100_000  # JPEG segments; real files have under a hundred, progressive ones with profiles some hundreds
 MAX_PIECES = 4_000_000  # TIFF strips and tiles, all pages together
-
-EXTENSIONS = {"jpeg": ".jpg", "png": ".png", "tiff": ".tif"}
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """What the bytes say. `format` is "jpeg", "png", "tiff", or "" while too little of the file is there to tell.
+    """What the bytes say. `format` is that of `signatures.sniff`, or "" while too little of the file is there to tell.
 
-    `bands` counts alpha too; `bits` is bits per sample; `reason` (one sentence) says why the file is not `complete`.
+    `result` is the format that its result takes.
+    Sides, `bands` (alpha is one) and `bits` per sample are those of the largest page; `decoder_bytes` is what a decoder
+    holds at once because of how the file is stored; `reason` (one sentence) says why the file is not `complete`.
+    `digest`, `size` and `zero_tail` are known of a complete one alone.
     """
 
     format: str
@@ -41,6 +44,8 @@ class Structure:
     pages: int = 1
     bands: int = 0
     bits: int = 0
+    decoder_bytes: int = 0
+    result: str = ""
     complete: bool = True
     reason: str = ""
     zero_tail: bool = False
@@ -55,8 +60,10 @@ class _Header:
     pages: int = 1
     bands: int = 0
     bits: int = 0
+    decoder_bytes: int = 0
     unsupported: str = ""
     reason: str = ""
+    result: str = ""
 
 
 class _EndError(Exception):
@@ -64,18 +71,22 @@ class _EndError(Exception):
 
 
 class _Stream:
-    """One pass over a file: everything taken or skipped is hashed, and a zero run at the end is counted."""
+    """One pass over a file: everything taken or skipped is hashed."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self.size = 0  # bytes read so far
-        self.zeros = 0  # zero bytes at the end of what was read
         self._hash = hashlib.sha256()
         self._chunk = b""
         self._at = 0
 
     def digest(self) -> str:
         return self._hash.hexdigest()
+
+    def ends_in_zeros(self) -> bool:
+        """Whether the last ZERO_TAIL bytes of what was read are zeros."""
+        tail = self._read(ZERO_TAIL, max(0, self.size - ZERO_TAIL))
+        return len(tail) == ZERO_TAIL and not tail.strip(b"\0")
 
     def peek(self, count: int) -> bytes:
         """Up to `count` bytes ahead; fewer only at the end of the file."""
@@ -129,34 +140,37 @@ class _Stream:
             self._at = len(self._chunk)
 
     def _more(self) -> bool:
-        try:
-            read = os.pread(self.descriptor, CHUNK, self.size)
-        except OSError as error:
-            raise DiskError(f"It cannot be read: {explain_os_error(error)}.") from error
+        read = self._read(CHUNK, self.size)
         if not read:
             return False
         self._hash.update(read)
-        kept = len(read.rstrip(b"\0"))
-        self.zeros = len(read) - kept if kept else self.zeros + len(read)
         self.size += len(read)
         self._chunk = self._chunk[self._at :] + read
         self._at = 0
         return True
 
+    def _read(self, count: int, offset: int) -> bytes:
+        try:
+            return os.pread(self.descriptor, count, offset)
+        except OSError as error:
+            raise DiskError(f"It cannot be read: {explain_os_error(error)}.") from error
+
 
 def examine(descriptor: int) -> Structure:
     """Read the whole file once (a TIFF's directories a second time, by offset) and say what it is.
 
-    A file that is not whole comes back with `complete` False, a whole one of a kind not read here raises
-    UnsupportedError with the feature's name. Raises NotAPictureError, DamagedError and DiskError besides.
+    A file that is not whole comes back with `complete` False, read no further than that took: what counts of it is the
+    reason alone. A whole one of a kind not read here raises UnsupportedError with the feature's name. Raises
+    NotAPictureError, DamagedError, TooLargeError and DiskError besides.
     """
     stream = _Stream(descriptor)
     start = stream.peek(SNIFFED)
     format = sniff(start)
     header = _walk(format, stream) if format else _Header(reason=_too_short(start))
-    stream.drain()
-    if not header.reason and header.unsupported:
-        raise UnsupportedError(header.unsupported)
+    if not header.reason:
+        if header.unsupported:
+            raise UnsupportedError(header.unsupported)
+        stream.drain()
     return Structure(
         format=format,
         digest=stream.digest(),
@@ -166,9 +180,11 @@ def examine(descriptor: int) -> Structure:
         pages=header.pages,
         bands=header.bands,
         bits=header.bits,
+        decoder_bytes=header.decoder_bytes,
+        result=header.result or format,
         complete=not header.reason,
         reason=header.reason,
-        zero_tail=stream.zeros >= ZERO_TAIL,
+        zero_tail=not header.reason and stream.ends_in_zeros(),
     )
 
 
@@ -185,8 +201,25 @@ def _walk(format: str, stream: _Stream) -> _Header:
         return _walk_jpeg(stream)
     if format == "png":
         return _walk_png(stream)
-    stream.drain()
-    return _walk_tiff(stream)
+    if format == "tiff":
+        return _walk_tiff(stream.descriptor)
+    return _walk_outline(format, stream.descriptor)
+
+
+def _walk_outline(format: str, descriptor: int) -> _Header:
+    try:
+        if format == "pdf":
+            from colorwatch.pdf.reading import outline_of  # qpdf takes 0.1 s to load
+
+            found = outline_of(descriptor)
+        else:
+            found = outline(format, descriptor)
+    except OSError as error:
+        raise DiskError(f"It cannot be read: {explain_os_error(error)}.") from error
+    header = _Header(found.width, found.height, found.pages, found.bands, found.bits, found.decoder_bytes)
+    header.unsupported, header.reason = found.unsupported or missing_codec(format), found.reason
+    header.result = result_format(format, found)
+    return header
 
 
 # --- JPEG --------------------------------------------------------------------------------------------------
@@ -195,6 +228,7 @@ def _walk(format: str, stream: _Stream) -> _Header:
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
 _JPEG_ALONE = {0x01, *range(0xD0, 0xD9)}
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_JPEG_PROGRESSIVE = 0xC2
 _JPEG_KINDS = {
     0xC3: "lossless JPEG",
     **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical JPEG"),
@@ -215,7 +249,7 @@ def _walk_jpeg(stream: _Stream) -> _Header:
             code = stream.take(1)[0]
             while code == 0xFF:
                 code = stream.take(1)[0]
-            while code == 0xDA and scans < MAX_SEGMENTS:
+            while code == 0xDA and scans < MAX_SCANS:
                 scans += 1
                 stream.skip(_jpeg_length(stream))
                 code = stream.find(_JPEG_MARKER, 2)[1]
@@ -223,6 +257,8 @@ def _walk_jpeg(stream: _Stream) -> _Header:
                 return _jpeg_end(header, scans)
             if code in _JPEG_ALONE:
                 continue
+            if code == 0xDA:
+                break
             length = _jpeg_length(stream)
             if code in _JPEG_FRAMES and not header.width:
                 _jpeg_frame(header, code, stream.take(length))
@@ -252,10 +288,18 @@ def _jpeg_frame(header: _Header, code: int, body: bytes) -> None:
         header.unsupported = f"It is a {_JPEG_KINDS[code]}, which this version does not read."
     elif header.bits != 8:
         header.unsupported = f"It is a JPEG with {header.bits} bits a channel; this version reads 8 bits."
-    elif header.bands == 4:
-        header.unsupported = "It is a CMYK JPEG (made for printing); save it as grey or RGB."
-    elif header.bands not in (1, 3):
+    elif header.bands not in (1, 3, 4):
         header.unsupported = f"It is a JPEG with {header.bands} channels; this version reads grey and colour."
+    elif code == _JPEG_PROGRESSIVE:
+        header.decoder_bytes = _jpeg_coefficients(header, body)
+
+
+def _jpeg_coefficients(header: _Header, body: bytes) -> int:
+    """Bytes of all coefficients, 2 each, which a decoder holds until the last scan of a progressive JPEG."""
+    sampling = [(each >> 4, each & 15) for each in body[7::3][: header.bands]]
+    widest = max((across for across, _ in sampling), default=1) * max((down for _, down in sampling), default=1)
+    shares = sum(across * down for across, down in sampling) / max(widest, 1)
+    return int(2 * header.width * header.height * max(shares, 1))
 
 
 def _jpeg_end(header: _Header, scans: int) -> _Header:
@@ -312,43 +356,37 @@ def _png_header(header: _Header, body: bytes) -> None:
     header.bands = _PNG_BANDS.get(colour, 0)
     if not (header.width and header.height and header.bands):
         raise DamagedError("The PNG's header names no picture that can be.")
-    if header.bits > 8:
-        header.unsupported = f"It is a PNG with {header.bits} bits a channel; this version reads 8 bits."
+    if body[12]:  # interlaced: rows are whole after the last pass only
+        header.decoder_bytes = header.width * header.height * header.bands * max(header.bits // 8, 1)
 
 
 # --- TIFF --------------------------------------------------------------------------------------------------
 
 
-def _walk_tiff(stream: _Stream) -> _Header:
+def _walk_tiff(descriptor: int) -> _Header:
     """Directories and every strip and tile that they name (TIFF 6.0, and BigTIFF) inside the file."""
     header = _Header()
     found = Pages()
     pieces = 0
     try:
-        file = TiffFile(stream.descriptor, stream.size)
+        file = TiffFile(descriptor, os.fstat(descriptor).st_size)
         for directory in file.directories():
             extents = directory.extents(MAX_PIECES - pieces)
             pieces += len(extents)
             for offset, count in extents:
-                if offset + count > stream.size:
+                if offset + count > file.size:
                     header.reason = "The TIFF breaks off: part of the picture is not in the file."
                     return header
-            if not header.width:
-                _tiff_header(header, directory)
-            found.add(directory)
+            page = found.add(directory)
+            if not (page.width and page.height):
+                raise TiffError("it gives no width or height")  # noqa: TRY301 - one reason for all that is broken
     except TiffError as error:
         header.reason = f"The TIFF is not whole: {error}."
         return header
     except OSError as error:
         raise DiskError(f"It cannot be read: {explain_os_error(error)}.") from error
-    header.pages = max(found.pages, 1)
-    header.unsupported = header.unsupported or found.unsupported()
+    largest = found.largest()
+    header.width, header.height, header.bands, header.bits = largest.width, largest.height, largest.bands, largest.bits
+    header.pages, header.unsupported = len(found.all()), found.unsupported()
+    header.decoder_bytes = max(page.decoder_bytes for page in found.all())
     return header
-
-
-def _tiff_header(header: _Header, directory: Directory) -> None:
-    header.width, header.height = directory.number(256), directory.number(257)
-    header.bands, header.bits = directory.number(277, 1), directory.number(258, 1)
-    if not (header.width and header.height):
-        raise TiffError("it gives no width or height")
-    header.unsupported = unsupported_page(directory)

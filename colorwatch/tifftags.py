@@ -1,4 +1,4 @@
-"""TIFF directories: read them from untrusted files, and carry a scan's descriptive tags to its result.
+"""TIFF directories, read from untrusted files, and the descriptive tags in them that a result is to carry.
 
 TIFF 6.0 (Adobe, 1992), BigTIFF (Aware Systems, 2007), EXIF 2.32 for the EXIF and GPS directories.
 """
@@ -29,7 +29,6 @@ EXIF, GPS, INTEROP = 34665, 34853, 40965
 # and the Windows title, comment, author, keywords and subject.
 CARRIED = frozenset({269, 270, 271, 272, 274, 282, 283, 285, 296, 305, 306, 315, 316, 700, 33432, 33723, 34377})
 CARRIED |= frozenset(range(40091, 40096))
-_RESOLUTION = (282, 283, 296)
 _SUBDIRECTORIES = {EXIF: frozenset({INTEROP}), GPS: frozenset[int](), INTEROP: frozenset[int]()}
 
 
@@ -53,11 +52,15 @@ class Entry:
 
 
 class TiffFile:
-    """A TIFF or BigTIFF behind a descriptor, `size` bytes long. Nothing is trusted, and nothing read beyond `size`."""
+    """A TIFF or BigTIFF behind a descriptor, `size` bytes long. Nothing is trusted, and nothing read beyond `size`.
 
-    def __init__(self, descriptor: int, size: int) -> None:
+    It begins `base` bytes into the file; all offsets count from there.
+    """
+
+    def __init__(self, descriptor: int, size: int, base: int = 0) -> None:
         self.descriptor = descriptor
         self.size = size
+        self.base = base
         start = self.read(0, 8)
         self.order = "<" if start[:2] == b"II" else ">"
         version = self.unpack("H", start[2:4])[0]
@@ -70,7 +73,7 @@ class TiffFile:
     def read(self, offset: int, count: int) -> bytes:
         if offset < 0 or offset + count > self.size:
             raise TiffError("it breaks off inside a directory")
-        found = os.pread(self.descriptor, count, offset)
+        found = os.pread(self.descriptor, count, self.base + offset)
         if len(found) != count:
             raise TiffError("it grew shorter while it was read")
         return found
@@ -107,17 +110,18 @@ class TiffFile:
             value = body[value_at : at + width]
             entries.setdefault(tag, Entry(tag, kind, number, value, offset + head + value_at))
         following = self.unpack("Q" if self.big else "I", body[count * width :])[0]
-        return Directory(self, offset, entries, following)
+        return Directory(self, offset, entries, following, offset + head + count * width)
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """One directory of a TIFF; `next` is the offset of the one after it, or 0."""
+    """One directory of a TIFF; `next` is the offset of the one after it, or 0, and stands at `next_at`."""
 
     file: TiffFile
     offset: int
     entries: dict[int, Entry]
     next: int
+    next_at: int
 
     def content(self, entry: Entry, most: int) -> bytes:
         """The bytes of an entry's values, in the file's order. Raises TiffError over `most` bytes or beyond the end."""
@@ -169,11 +173,14 @@ class Carried:
     below: dict[int, Carried] = field(default_factory=dict)
 
 
-def read_carried(descriptor: int, size: int) -> Carried:
-    """The tags of a scan that describe it. What is damaged is left out: a tag is never worth a scan."""
+def read_carried(descriptor: int, size: int, page: int = 0) -> Carried:
+    """The tags that describe the page whose directory is at the offset `page` (0: the first one).
+
+    What is damaged is left out: a tag is never worth a scan.
+    """
     try:
         file = TiffFile(descriptor, size)
-        return _gather(file.directory(file.first), CARRIED, frozenset({EXIF, GPS}), _Budget())
+        return _gather(file.directory(page or file.first), CARRIED, frozenset({EXIF, GPS}), _Budget())
     except (TiffError, OSError):
         return Carried()
 
@@ -219,96 +226,3 @@ def _swapped(content: bytes, unit: int) -> bytes:
     values = array({2: "H", 4: "I", 8: "Q"}[unit], content)
     values.byteswap()
     return values.tobytes()
-
-
-def append_carried(descriptor: int, carried: Carried) -> None:
-    """Give the TIFF behind `descriptor` (little-endian, one page, open for reading and writing) the tags in `carried`.
-
-    A new directory is appended and the header pointed at it; a carried tag replaces the one that stands in the file.
-    The file's own resolution goes in any case: libvips makes one up where the scan had none.
-    Raises OSError where the disk fails, TiffError if the file is not one that libvips wrote.
-    """
-    size = os.fstat(descriptor).st_size
-    file = TiffFile(descriptor, size)
-    if file.order != "<":
-        raise TiffError("it is not little-endian")
-    directory = file.directory(file.first)
-    entries = {tag: (e.type, e.count, e.inline, True) for tag, e in directory.entries.items() if tag not in _RESOLUTION}
-    writer = _Writer(file.big, size)
-    for tag, inner in carried.below.items():
-        entries[tag] = _pointer(writer, inner)
-    for tag, (kind, count, content) in carried.tags.items():
-        entries[tag] = (kind, count, content, False)
-    first = writer.directory(entries, directory.next)
-    _write_all(descriptor, bytes(writer.content), size)
-    # Last, so that until now the file was the old one.
-    _write_all(descriptor, struct.pack("<Q" if file.big else "<I", first), file.pointer_at)
-
-
-_Plain = tuple[int, int, bytes, bool]
-
-
-def _pointer(writer: _Writer, inner: Carried) -> _Plain:
-    entries: dict[int, _Plain] = {tag: (*value, False) for tag, value in inner.tags.items()}
-    for tag, deeper in inner.below.items():
-        entries[tag] = _pointer(writer, deeper)
-    offset = writer.directory(entries, 0)
-    return (18, 1, struct.pack("<Q", offset), False) if writer.big else (4, 1, struct.pack("<I", offset), False)
-
-
-class _Writer:
-    """Directories and values that are to be appended to a little-endian TIFF at `start`."""
-
-    def __init__(self, big: bool, start: int) -> None:
-        self.big = big
-        self.content = bytearray(b"\0" * (start % 2))
-        self._start = start
-
-    def _put(self, content: bytes) -> int:
-        offset = self._start + len(self.content)
-        self.content += content + b"\0" * (len(content) % 2)
-        if not self.big and offset + len(content) > 0xFFFFFFFF:
-            raise TiffError("it is too large to take more tags")
-        return offset
-
-    def directory(self, entries: dict[int, _Plain], following: int) -> int:
-        """Append a directory and return its offset. An entry is (type, count, bytes, whether they stay as they are)."""
-        room, offset_code = (8, "<Q") if self.big else (4, "<I")
-        body = struct.pack("<Q" if self.big else "<H", len(entries))
-        for tag in sorted(entries):
-            kind, count, content, as_is = entries[tag]
-            if not as_is and len(content) > room:
-                content = struct.pack(offset_code, self._put(content))
-            body += struct.pack("<HHQ" if self.big else "<HHI", tag, kind, count) + content.ljust(room, b"\0")
-        return self._put(body + struct.pack(offset_code, following))
-
-
-def _write_all(descriptor: int, content: bytes, offset: int) -> None:
-    while content:
-        written = os.pwrite(descriptor, content, offset)
-        content, offset = content[written:], offset + written
-
-
-# --- a TIFF that is only a stream ------------------------------------------------------------------------------
-
-
-def uncompressed_head(width: int, height: int, bands: int, rows: int) -> bytes:
-    """Header and directory of a little-endian BigTIFF of 8-bit RGB or RGBA; strips of `rows` rows follow at once."""
-    strips = -(-height // rows)
-    tags = [(256, 4, [width]), (257, 4, [height]), (258, 3, [8] * bands), (259, 3, [1]), (262, 3, [2])]
-    tags += [(273, 16, [0] * strips), (277, 3, [bands]), (278, 4, [rows]), (279, 16, [0] * strips), (284, 3, [1])]
-    if bands == 4:
-        tags.append((338, 3, [2]))
-    beyond_at = 16 + 8 + 20 * len(tags) + 8
-    start = beyond_at + (16 * strips if strips > 1 else 0)
-    row_bytes = width * bands
-    offsets = [start + strip * rows * row_bytes for strip in range(strips)]
-    counts = [min(rows, height - strip * rows) * row_bytes for strip in range(strips)]
-    body, beyond = struct.pack("<Q", len(tags)), b""
-    for tag, kind, given in tags:
-        values = {273: offsets, 279: counts}.get(tag, given)
-        content = struct.pack(f"<{len(values)}{'H' if kind == 3 else 'I' if kind == 4 else 'Q'}", *values)
-        if len(content) > 8:
-            content, beyond = struct.pack("<Q", beyond_at + len(beyond)), beyond + content
-        body += struct.pack("<HHQ", tag, kind, len(values)) + content.ljust(8, b"\0")
-    return struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16) + body + struct.pack("<Q", 0) + beyond

@@ -22,6 +22,8 @@ from colorwatch.scan import (
     ForkRequest,
     Incomplete,
     NotForked,
+    Portrayed,
+    PortrayRequest,
     ProbeRequest,
     Ready,
     Recalled,
@@ -36,8 +38,8 @@ MAX_BYTES = 64 * 1024  # a packet larger than this is no answer of ours
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        *(WorkerSetup, ProbeRequest, RenderRequest, RecallRequest, Ready),
-        *(Facts, Incomplete, Rendering, Recalled, Failure),
+        *(WorkerSetup, ProbeRequest, RenderRequest, RecallRequest, PortrayRequest, Ready),
+        *(Facts, Incomplete, Rendering, Recalled, Portrayed, Failure),
         *(ForkRequest, Forked, NotForked, Ended),
     )
 }

@@ -17,8 +17,19 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from colorwatch.errors import DiskError, ModelError, ScanError, explain_os_error
-from colorwatch.scan import Answer, Failure, ProbeRequest, Ready, RenderRequest, Request, WorkerSetup
+from colorwatch.confining import confine
+from colorwatch.errors import DiskError, MemoryShortError, ModelError, ScanError, explain_os_error, short_of_memory
+from colorwatch.scan import (
+    Answer,
+    Failure,
+    PortrayRequest,
+    ProbeRequest,
+    Ready,
+    RecallRequest,
+    RenderRequest,
+    Request,
+    WorkerSetup,
+)
 from colorwatch.wire import MAX_BYTES, decode, encode
 
 if TYPE_CHECKING:
@@ -51,6 +62,8 @@ def main(arguments: list[str]) -> int:
         except ModelError as error:
             channel.send(encode(Failure("model", str(error), retryable=False)))
             return 1
+        importlib.import_module("colorwatch.colorize")  # what it loads is no scan's
+        confine(setup.memory_limit)
         return attend(channel, serve)
 
 
@@ -60,7 +73,7 @@ def attend(channel: socket.socket, serve: Callable[[Request], Answer]) -> int:
     channel.send(encode(Ready(os.getpid())))
     while raw := channel.recv(MAX_BYTES):
         request = decode(raw)
-        if not isinstance(request, ProbeRequest | RenderRequest):
+        if not isinstance(request, ProbeRequest | RenderRequest | RecallRequest | PortrayRequest):
             return 1
         channel.send(encode(serve(request)))
     return 0
@@ -68,18 +81,17 @@ def attend(channel: socket.socket, serve: Callable[[Request], Answer]) -> int:
 
 def _answer(request: Request, predict: Predict) -> Answer:
     from colorwatch.colorize import colorize, probe
+    from colorwatch.imprint import recall
 
     if isinstance(request, ProbeRequest):
-        return probe(request.root, request.path, request.max_megapixels)
-    return colorize(
-        request.root,
-        request.path,
-        request.fingerprint,
-        request.spool,
-        request.max_megapixels,
-        request.settings,
-        predict,
-    )
+        return probe(request.root, request.path, request.max_megapixels, request.max_bytes)
+    if isinstance(request, RecallRequest):
+        return recall(request.root, request.path)
+    if isinstance(request, PortrayRequest):
+        from colorwatch.portrait import portray
+
+        return portray(request)
+    return colorize(request, predict)
 
 
 def _guarded(work: Callable[[], Answer]) -> Answer:
@@ -89,11 +101,17 @@ def _guarded(work: Callable[[], Answer]) -> Answer:
     except ScanError as error:
         return Failure(error.kind, str(error), error.retryable)
     except MemoryError:
-        return Failure("memory", "there was not enough memory for it", retryable=True)
+        return _short_of_memory()
     except OSError as error:
         return Failure(DiskError.kind, explain_os_error(error), retryable=True)
     except Exception as error:  # noqa: BLE001 - a bug of ours, or of a codec: the scan is kept, the worker lives on
+        if short_of_memory(error):
+            return _short_of_memory()
         return Failure("internal", f"colorwatch itself failed on it ({_one_line(error)})", retryable=False)
+
+
+def _short_of_memory() -> Failure:
+    return Failure(MemoryShortError.kind, str(MemoryShortError()), MemoryShortError.retryable)
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,7 +1,8 @@
 """The finished picture against the steps of the original script, with the same net.
 
 OpenCV's own L is up to 0.19 off the formula of CIE Lab, ours is not; a net may answer that with another colour here
-and there, so the twenty pictures are judged together.
+and there, so the twenty pictures are judged together. Where a colour lies outside sRGB the original clips channels, and
+ours keeps the lightness instead: there the lightness is compared.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 from colorwatch.colorize import colorize, probe
 from colorwatch.modelstore import resolve
 from colorwatch.net import load
-from colorwatch.scan import Facts, RenderSettings, WorkerSetup
+from colorwatch.scan import Facts, RenderRequest, WorkerSetup
+from fidelity import grey_of
 from house import photographs
 
 Predict = Callable[[Any], Any]
@@ -30,8 +32,8 @@ def predict() -> Predict:
     return load(WorkerSetup(0, resolve("compact").path))
 
 
-def original_steps(path: str, predict: Predict) -> NDArray[np.uint8]:
-    """Read, to Lab in floats, net, ab back bicubically, joined, to BGR, clipped and rounded."""
+def original_steps(path: str, predict: Predict) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Read, to Lab in floats, net, ab back bicubically, joined, to BGR, clipped and rounded; and what was clipped."""
     picture = cv2.imread(path)
     assert picture is not None
     lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_BGR2Lab)
@@ -39,8 +41,10 @@ def original_steps(path: str, predict: Predict) -> NDArray[np.uint8]:
     ab = predict(cv2.resize(lightness, (224, 224)))
     ab = cv2.resize(ab, (lab.shape[1], lab.shape[0]), interpolation=cv2.INTER_CUBIC)
     joined = np.concatenate((lightness[..., None], ab), axis=2)
-    bgr = np.clip(cv2.cvtColor(joined, cv2.COLOR_Lab2BGR), 0, 1)
-    return np.rint(255 * bgr).astype(np.uint8)
+    bgr = cv2.cvtColor(joined, cv2.COLOR_Lab2BGR)
+    # Its float conversion clips too: at the edges of the range.
+    clipped = ((bgr <= 0.0005) | (bgr >= 0.9995)).any(axis=2)
+    return np.rint(255 * np.clip(bgr, 0, 1)).astype(np.uint8), clipped
 
 
 @pytest.mark.parametrize("colour", [False, True], ids=["grey file", "file of three equal channels"])
@@ -56,10 +60,13 @@ def test_all_but_one_pixel_in_a_thousand_differ_by_one_level_at_most(
         facts = probe(root, name, 0)
         assert isinstance(facts, Facts)
         spool = os.path.join(root, f"result-{number}.png")
-        colorize(root, name, facts.fingerprint, spool, 0, RenderSettings(), predict)
+        colorize(RenderRequest(0, root, name, facts.fingerprint, spool), predict)
         ours = cv2.imread(spool)
         assert ours is not None
-        wanted = original_steps(os.path.join(root, name), predict)
+        wanted, clipped = original_steps(os.path.join(root, name), predict)
+        assert clipped.mean() < 0.5
         assert np.ptp(wanted.astype(np.int16), axis=2).max() > 10, "there is colour to compare"
-        worst.append((np.abs(ours.astype(np.int16) - wanted).max(axis=2) > 1).mean())
+        worst.append((np.abs(ours.astype(np.int16) - wanted).max(axis=2) > 1)[~clipped].mean())
+        levels = 255 * grey_of(ours[..., ::-1] / 255)
+        assert np.abs(levels - square).max() <= 1
     assert np.mean(worst) <= 0.001, worst

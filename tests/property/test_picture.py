@@ -6,11 +6,11 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from colorwatch.codec import open_picture
+from colorwatch.codec import open_document
 from colorwatch.colorize import colorize
 from colorwatch.errors import ScanError
 from colorwatch.lab import Chroma, Painter
-from colorwatch.scan import Fingerprint, RenderSettings
+from colorwatch.scan import Fingerprint, RenderRequest
 from pictures import encoded, opened, written
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -62,10 +62,8 @@ def test_a_lossless_scan_of_any_size_keeps_size_alpha_and_grey(width, height, ba
     with tempfile.TemporaryDirectory() as folder:
         path = written(folder, "scan", encoded(array, format))
         spool = os.path.join(folder, "spool")
-        colorize(
-            folder, "scan", Fingerprint.of(os.stat(path)), spool, 1, RenderSettings(),
-            lambda lightness: np.zeros((56, 56, 2), np.float32),
-        )  # fmt: skip
+        request = RenderRequest(1, folder, "scan", Fingerprint.of(os.stat(path)), spool, 1)
+        colorize(request, lambda lightness: np.zeros((56, 56, 2), np.float32))
         result = np.asarray(opened(spool)).astype(int)
     assert result.shape == (height, width, 4 if bands in (2, 4) else 3)
     assert np.abs(result[..., :3] - grey[..., None]).max() <= 1
@@ -88,9 +86,10 @@ def test_no_damage_raises_anything_but_a_scan_error(format, changes, cut):
     descriptor = os.memfd_create("scan")
     try:
         os.write(descriptor, content[: int(cut * len(content))])
-        picture = open_picture(descriptor)
-        if picture.width * picture.height < 1e6:
-            picture.decode()
+        for page in open_document(descriptor).pages():
+            if page.width * page.height < 1e6:
+                for _ in page.strips():
+                    pass
     except ScanError:
         pass
     finally:

@@ -1,3 +1,4 @@
+import contextlib
 import io
 import os
 import struct
@@ -8,8 +9,10 @@ import tifffile
 from PIL import Image, ImageCms, TiffImagePlugin
 
 from colorwatch.carrying import Luggage, pack
-from colorwatch.codec import open_picture, save
+from colorwatch.codec import open_document, writer_for
 from colorwatch.errors import DamagedError, DiskError, NotAPictureError, UnsupportedError
+from colorwatch.rows import Source
+from colorwatch.scan import RenderSettings
 from pictures import encoded, gradient, opened, written
 from tiffs import tiff_by_hand
 
@@ -19,29 +22,47 @@ SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 FORMATS = ["JPEG", "PNG", "TIFF"]
 
 
+def untimed(stage):
+    return contextlib.nullcontext()
+
+
+def first_page(descriptor):
+    return next(open_document(descriptor).pages())
+
+
 def decoded(path):
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        picture = open_picture(descriptor)
-        luggage = pack(picture.format, descriptor, os.fstat(descriptor).st_size)
-        return (picture, luggage, *picture.decode())
+        page = first_page(descriptor)
+        found = Source(page, page.bits, untimed).passed()
+        return (page, page.luggage, found.pixels, found.alpha)
     finally:
         os.close(descriptor)
 
 
 def saved(path, target, quality=92, strip_rows=8):
     """Through the codec and out again: what a scan becomes where the net gives no colour."""
-    picture, luggage, pixels, alpha = decoded(path)
-    rgb = pixels if pixels.ndim == 3 else np.dstack([pixels] * 3)
-    if alpha is not None:
-        rgb = np.dstack([rgb, alpha])
+    descriptor = os.open(path, os.O_RDONLY)
     fd = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     try:
-        given = rgb[..., ::-1] if picture.blue_first else rgb
-        rows = picture.strip_rows(strip_rows)
-        save(picture, rgb.shape[2], rows, lambda top, bottom: given[top:bottom], luggage, fd, quality)
+        document = open_document(descriptor)
+        writer = writer_for(document, fd, RenderSettings(jpeg_quality=quality))
+        pages = [saved_page(page, writer, strip_rows) for page in document.pages()]
+        writer.finish()
     finally:
+        os.close(descriptor)
         os.close(fd)
+    return pages[0]
+
+
+def saved_page(page, writer, strip_rows):
+    found = Source(page, page.bits, untimed).passed()
+    rgb = found.pixels if found.pixels.ndim == 3 else np.dstack([found.pixels] * 3)
+    if found.alpha is not None:
+        rgb = np.dstack([rgb, found.alpha])
+    given = rgb[..., ::-1] if writer.blue_first else rgb
+    rows = writer.strip_rows(page.width, strip_rows)
+    writer.add(page, page.bits, rows, lambda top, bottom: given[top:bottom])
     return rgb
 
 
@@ -333,15 +354,17 @@ def refusal(tmp_path, array, **options):
 
 
 def test_what_is_not_read_is_named(tmp_path):
-    assert "16 bits" in refusal(tmp_path, GREY.astype(np.uint16))
-    assert "floating" in refusal(tmp_path, GREY.astype(np.float32))
-    assert "CMYK" in refusal(tmp_path, np.dstack([COLOUR, GREY]), photometric="separated")
-    assert "Lab" in refusal(tmp_path, COLOUR, photometric="cielab")
-    assert "2 pages" in refusal(tmp_path, np.stack([GREY, GREY]), photometric="minisblack")
+    assert "64 bits" in refusal(tmp_path, GREY.astype(np.float64))
+    assert "32 bits" in refusal(tmp_path, GREY.astype(np.uint32), photometric="minisblack")
+    assert "signed" in refusal(tmp_path, GREY.astype(np.int16), photometric="minisblack")
+    assert "not all between 0 and 1" in refusal(tmp_path, GREY.astype(np.float32))
+    assert "one channel each" in refusal(
+        tmp_path, np.moveaxis(COLOUR, 2, 0), photometric="rgb", planarconfig="separate", tile=(32, 32)
+    )
 
 
-@pytest.mark.parametrize("content", [b"<svg xmlns='http://www.w3.org/2000/svg'/>", encoded(GREY, "WEBP")])
-def test_only_three_loaders_can_be_reached(tmp_path, content):
+@pytest.mark.parametrize("content", [b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"\x76\x2f\x31\x01" + bytes(99)])
+def test_loaders_that_are_not_wanted_cannot_be_reached(tmp_path, content):
     with pytest.raises(UnsupportedError):
         decoded(written(tmp_path, "scan", content))
     import pyvips
@@ -404,7 +427,7 @@ def test_a_share_that_fails_while_reading_is_not_damage(tmp_path, format, monkey
     try:
         monkeypatch.setattr("colorwatch.codec.os.pread", failing)
         with pytest.raises(DiskError, match="input/output"):
-            open_picture(descriptor).decode()
+            Source(first_page(descriptor), 8, untimed)
     finally:
         monkeypatch.undo()
         os.close(descriptor)
@@ -413,29 +436,32 @@ def test_a_share_that_fails_while_reading_is_not_damage(tmp_path, format, monkey
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_full_disk_is_not_damage(tmp_path, format):
     path = written(tmp_path, "scan", encoded(gradient(300, 200), format))
-    picture, luggage, pixels, _ = decoded(path)
-    rgb = np.dstack([pixels] * 3)
-    fd = os.open("/dev/full", os.O_RDWR)
+    descriptor, fd = os.open(path, os.O_RDONLY), os.open("/dev/full", os.O_RDWR)
     try:
+        document = open_document(descriptor)
+        writer = writer_for(document, fd, RenderSettings())
         with pytest.raises(DiskError, match="disk is full"):
-            save(picture, 3, 16, lambda top, bottom: rgb[top:bottom], luggage, fd, 92)
+            saved_page(next(document.pages()), writer, 16)
     finally:
+        os.close(descriptor)
         os.close(fd)
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_what_painting_raises_comes_out(tmp_path, format):
     path = written(tmp_path, "scan", encoded(GREY, format))
-    picture, luggage, _, _ = decoded(path)
 
     def paint(top, bottom):
         raise MemoryError("no room")
 
-    fd = os.open(str(tmp_path / "out"), os.O_RDWR | os.O_CREAT)
+    descriptor, fd = os.open(path, os.O_RDONLY), os.open(str(tmp_path / "out"), os.O_RDWR | os.O_CREAT)
     try:
+        document = open_document(descriptor)
+        writer = writer_for(document, fd, RenderSettings())
         with pytest.raises(MemoryError):
-            save(picture, 3, 16, paint, luggage, fd, 92)
+            writer.add(next(document.pages()), 8, 16, paint)
     finally:
+        os.close(descriptor)
         os.close(fd)
 
 

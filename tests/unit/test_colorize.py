@@ -8,10 +8,11 @@ import pytest
 from colorwatch import colorize as colorizing
 from colorwatch.colorize import colorize, probe
 from colorwatch.errors import ChangedError, DamagedError, DiskError, ForbiddenFileError, GoneError, TooLargeError
-from colorwatch.scan import Facts, Fingerprint, Incomplete, Rendering, RenderSettings
+from colorwatch.scan import Facts, Fingerprint, Incomplete, Rendering, RenderRequest, RenderSettings
 from pictures import SUFFIXES, encoded, gradient, opened, written
 
 GREY = gradient(300, 200)
+PLAIN = RenderSettings()
 
 
 def brown(lightness):
@@ -22,9 +23,20 @@ def brown(lightness):
     return np.full((56, 56, 2), (10, 20), np.float32)
 
 
-def render(folder, name, spool, predict=brown, megapixels=100.0, fingerprint=None):
+def render(
+    folder,
+    name,
+    spool,
+    predict=brown,
+    megapixels=100.0,
+    fingerprint=None,
+    settings=PLAIN,
+    digest="",
+    provenance=None,
+):
     fingerprint = fingerprint or Fingerprint.of(os.stat(os.path.join(folder, name)))
-    return colorize(str(folder), name, fingerprint, str(spool), megapixels, RenderSettings(), predict)
+    request = RenderRequest(1, str(folder), name, fingerprint, str(spool), megapixels, settings, digest, provenance)
+    return colorize(request, predict)
 
 
 @pytest.mark.parametrize("format", SUFFIXES)
@@ -130,26 +142,55 @@ def test_a_file_that_changed_after_it_settled_is_not_coloured(tmp_path):
         render(tmp_path, "scan", tmp_path / "spool", fingerprint=before)
 
 
+def test_where_a_digest_is_given_the_content_decides_and_not_the_inode(tmp_path):
+    content = encoded(GREY, "PNG")
+    path = written(tmp_path, "scan", content)
+    elsewhere = Fingerprint(1, 2, 3, 4)
+    with pytest.raises(ChangedError):
+        render(tmp_path, "scan", tmp_path / "spool", fingerprint=elsewhere)
+    digest = hashlib.sha256(content).hexdigest()
+    assert render(tmp_path, "scan", tmp_path / "spool", fingerprint=elsewhere, digest=digest).width == 300
+    with open(path, "ab") as file:
+        file.write(b"!")
+    with pytest.raises(ChangedError, match="no longer that of the scan"):
+        render(tmp_path, "scan", tmp_path / "other", fingerprint=Fingerprint.of(os.stat(path)), digest=digest)
+    assert sorted(os.listdir(tmp_path)) == ["scan", "spool"]
+
+
+def test_a_file_known_by_its_digest_that_changes_while_it_is_read_is_not_coloured(tmp_path, monkeypatch):
+    content = encoded(GREY, "JPEG")
+    path = written(tmp_path, "scan", content)
+    real = colorizing.open_document
+
+    def and_touch(*given):
+        os.utime(path, ns=(1, 1))
+        return real(*given)
+
+    monkeypatch.setattr(colorizing, "open_document", and_touch)
+    with pytest.raises(ChangedError):
+        render(tmp_path, "scan", tmp_path / "spool", digest=hashlib.sha256(content).hexdigest())
+
+
 def test_a_file_that_grows_while_it_is_read_is_changed_not_damaged(tmp_path, monkeypatch):
     content = encoded(gradient(900, 700), "PNG")
     path = written(tmp_path, "scan", content[: len(content) // 2])
     before = Fingerprint.of(os.stat(path))
-    real = colorizing.open_picture
+    real = colorizing.open_document
 
-    def and_grow(descriptor):
-        picture = real(descriptor)
+    def and_grow(*given):
+        picture = real(*given)
         with open(path, "ab") as file:
             file.write(b"more")
         return picture
 
-    monkeypatch.setattr(colorizing, "open_picture", and_grow)
+    monkeypatch.setattr(colorizing, "open_document", and_grow)
     with pytest.raises(ChangedError):
         render(tmp_path, "scan", tmp_path / "spool", fingerprint=before)
 
 
 def test_too_many_pixels_are_refused_before_decoding(tmp_path, monkeypatch):
     written(tmp_path, "scan", encoded(np.zeros((3000, 4000), np.uint8), "PNG"))
-    monkeypatch.setattr("colorwatch.codec.Picture.decode", lambda self: pytest.fail("decoded"))
+    monkeypatch.setattr("colorwatch.decoding.Picture.strips", lambda self: pytest.fail("decoded"))
     with pytest.raises(TooLargeError, match=r"12\.0 megapixels \(4000 x 3000\)"):
         render(tmp_path, "scan", tmp_path / "spool", megapixels=10)
     with pytest.raises(TooLargeError):
@@ -160,7 +201,7 @@ def test_too_many_pixels_are_refused_before_decoding(tmp_path, monkeypatch):
 @pytest.mark.parametrize("shape", [(2, 65_501), (65_501, 2)])
 def test_a_side_that_is_too_long_is_refused_whatever_the_limit(tmp_path, format, shape, monkeypatch):
     written(tmp_path, "scan", encoded(np.zeros(shape, np.uint8), format))
-    monkeypatch.setattr("colorwatch.codec.Picture.decode", lambda self: pytest.fail("decoded"))
+    monkeypatch.setattr("colorwatch.decoding.Picture.strips", lambda self: pytest.fail("decoded"))
     with pytest.raises(TooLargeError, match=r"over 65,500 pixels \(\d+ x \d+\)"):
         render(tmp_path, "scan", tmp_path / "spool", megapixels=0)
     with pytest.raises(TooLargeError, match="over 65,500 pixels"):

@@ -2,7 +2,16 @@ import cv2
 import numpy as np
 import pytest
 
-from colorwatch.lab import LIGHTNESS_OF_GREY, Chroma, Painter, lightness, net_lightness, strip_rows
+from colorwatch.lab import (
+    LARGEST_CHROMA,
+    LIGHTNESS_OF_GREY,
+    Chroma,
+    Painter,
+    lightness,
+    net_lightness,
+    strip_rows,
+    toned,
+)
 
 D65 = np.array([0.950456, 1.0, 1.088754])
 TO_XYZ = np.array([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
@@ -17,12 +26,25 @@ def reference_lightness(rgb):
 
 
 def reference_rgb(lab):
-    """sRGB (..., 3), 0..255 and not clipped, of Lab in double precision."""
+    """sRGB (..., 3), 0..255, of Lab in double precision; what sRGB does not have is mixed with the grey of its Y."""
     fy = (lab[..., 0] + 16) / 116
     f = np.stack([fy + lab[..., 1] / 500, fy, fy - lab[..., 2] / 200], -1)
     xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * D65
     linear = xyz @ np.linalg.inv(TO_XYZ).T
+    y = xyz[..., 1:2]
+    share = np.ones_like(y)
+    for limit, beyond in ((1, linear > 1), (0, linear < 0)):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.minimum(share, np.where(beyond, (limit - y) / (linear - y), 1).min(-1, keepdims=True))
+    linear = y + np.maximum(share, 0) * (linear - y)
     return 255 * np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055)
+
+
+def grey_of(rgb, top):
+    """The grey level, not rounded, that is as light as a colour."""
+    value = rgb / top
+    light = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4) @ TO_XYZ[1]
+    return top * np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-12) ** (1 / 2.4) - 0.055)
 
 
 def painted(pixels, ab):
@@ -113,13 +135,15 @@ def test_tables_of_either_opencv_give_the_same_pixels(colours, monkeypatch):
     assert (painted(pixels, ab) == first).all()
 
 
-def test_colours_beyond_the_gamut_are_clipped():
+def test_colours_beyond_the_gamut_lose_chroma_and_no_lightness():
     grey = np.tile(np.arange(256, dtype=np.uint8), (2, 1))
     for ab in [(200, 0), (-200, 0), (0, 200), (0, -200), (128, -128), (-128, 128)]:
         lab = np.empty((2, 256, 3))
         lab[..., 0], lab[..., 1:] = LIGHTNESS_OF_GREY[grey], ab
         wanted = np.clip(reference_rgb(lab), 0, 255)
-        assert np.abs(painted(grey, np.full((56, 56, 2), ab, np.float32)) - wanted).max() <= 1.0
+        found = painted(grey, np.full((56, 56, 2), ab, np.float32))
+        assert np.abs(found - wanted).max() <= 1.0
+        assert np.abs(grey_of(found, 255) - grey).max() <= 1.0
 
 
 def test_blue_first_is_the_same_picture_turned_round():
@@ -134,3 +158,58 @@ def test_lightness_of_every_colour_is_that_of_the_formula():
     steps = np.linspace(0, 255, 18).astype(np.uint8)
     cube = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(18, -1, 3)
     assert np.abs(lightness(cube) - reference_lightness(cube)).max() < 0.02
+
+
+def ab_fan(most=LARGEST_CHROMA):
+    """ab (40, 60, 2): every hue, chroma rising from row to row."""
+    chroma, hue = np.meshgrid(np.linspace(0, most, 40), np.linspace(0, 2 * np.pi, 60), indexing="ij")
+    return np.stack([chroma * np.cos(hue), chroma * np.sin(hue)], -1).astype(np.float32)
+
+
+def chroma_of(ab):
+    return np.hypot(ab[..., 0].astype(float), ab[..., 1])
+
+
+def test_settings_that_change_nothing_leave_the_nets_own_colours():
+    ab = ab_fan()
+    assert toned(ab, 1.0, 1.0) is ab
+
+
+@pytest.mark.parametrize("strength", [0, 0.25, 1])
+@pytest.mark.parametrize("saturation", [0, 0.5, 1, 1.2, 2])
+def test_strength_and_saturation_keep_hue_and_order(strength, saturation):
+    ab = ab_fan()
+    found = toned(ab, strength, saturation)
+    assert found.dtype == np.float32
+    assert found[..., 0] * ab[..., 1] == pytest.approx(found[..., 1] * ab[..., 0], abs=0.02)
+    assert (np.diff(chroma_of(found), axis=0) >= -1e-4).all()
+    assert chroma_of(found).max() <= LARGEST_CHROMA * strength * min(saturation, 1) + 1e-3
+    assert chroma_of(found)[1].mean() == pytest.approx(strength * saturation * chroma_of(ab)[1].mean(), rel=0.05)
+
+
+def test_no_colour_beyond_the_largest_is_raised():
+    ab = ab_fan(400)
+    beyond = chroma_of(ab) > LARGEST_CHROMA
+    assert chroma_of(toned(ab, 1, 2))[beyond] == pytest.approx(chroma_of(ab)[beyond], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("level", "ab"),
+    [(70, (15, 18)), (45, (18, 22)), (80, (10, 15)), (65, (-4, -32)), (55, (2, -40)), (75, (-8, -22)), (50, (-35, 35))],
+    ids=["skin", "dark skin", "fair skin", "sky", "deep sky", "pale sky", "grass"],
+)
+@pytest.mark.parametrize("saturation", [0.8, 1.2])
+def test_skin_sky_and_grass_keep_their_hue_and_lightness_when_they_are_made_stronger(level, ab, saturation):
+    grey = np.full((20, 20), np.searchsorted(LIGHTNESS_OF_GREY, level), np.uint8)
+    wanted = toned(np.full((56, 56, 2), ab, np.float32), 1, saturation)
+    assert chroma_of(wanted)[0, 0] / np.hypot(*ab) == pytest.approx(1 + (saturation - 1) * 0.8, abs=0.06)
+    rgb = painted(grey, wanted)
+    assert reference_lightness(rgb) == pytest.approx(LIGHTNESS_OF_GREY[grey], abs=0.5)
+    seen = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[..., 1:]
+    assert seen == pytest.approx(wanted[:20, :20], abs=1.0)
+
+
+def test_a_picture_without_strength_is_the_grey_scan():
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    ab = np.random.default_rng(5).uniform(-90, 90, (56, 56, 2)).astype(np.float32)
+    assert np.abs(painted(grey, toned(ab, 0, 2)).astype(int) - grey[..., None]).max() <= 1

@@ -18,14 +18,16 @@ DIGEST = "24f94cba" * 8
 recipes = st.builds(
     Recipe,
     model_digest=st.text("0123456789abcdef", min_size=64, max_size=64),
-    settings=st.builds(RenderSettings, jpeg_quality=st.integers(50, 100)),
+    settings=st.builds(
+        RenderSettings, jpeg_quality=st.integers(50, 100), strength=st.floats(0, 1), saturation=st.floats(0, 2)
+    ),
     version=st.integers(1, 1000),
 )
 
 
 def test_key_is_sixteen_hex_digits_and_the_same_in_every_version_of_python() -> None:
     key = Recipe(DIGEST, RenderSettings(), 1).key
-    assert key == "dde170ab75f9af01"
+    assert key == "471b9963c631031a"
     assert len(key) == 16
 
 

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from colorwatch.codec import open_picture
+from colorwatch.codec import open_document
 from colorwatch.errors import UnsupportedError
 from colorwatch.structure import examine
+from colorwatch.tiffkinds import pages_of
 from pictures import gradient
 from tiffs import tiff_by_hand
 
@@ -20,7 +21,7 @@ def both_say(content):
     descriptor = os.memfd_create("scan")
     try:
         os.write(descriptor, content)
-        for ask in (examine, open_picture):
+        for ask in (examine, open_document):
             with pytest.raises(UnsupportedError) as caught:
                 ask(descriptor)
             said.append(str(caught.value))
@@ -51,15 +52,13 @@ def test_a_compression_that_is_not_read_is_named(number, name):
 
 @pytest.mark.parametrize("compression", [1, 5, 7, 8, 32773, 32946])
 def test_a_compression_that_is_read_is_not_refused(compression):
-    from colorwatch.tiffkinds import kind_of
-
     descriptor = os.memfd_create("scan")
     os.write(descriptor, grey_tiff({259: (3, [compression])}))
-    assert kind_of(descriptor).unsupported == ""
+    assert len(pages_of(descriptor)[0]) == 1
     os.close(descriptor)
 
 
-@pytest.mark.parametrize("bits", [3, 5, 6, 7, 10, 12, 16])
+@pytest.mark.parametrize("bits", [3, 5, 6, 7, 10, 12, 14, 24, 32])
 def test_samples_of_unusual_bits_are_named(bits):
     assert f"{bits} bits a channel" in both_say(grey_tiff({258: (3, [bits])}))
 
@@ -74,16 +73,26 @@ def test_ycbcr_without_jpeg_is_refused(order, subsampling):
     )
 
 
-@pytest.mark.parametrize("first", ["page", "preview"])
-def test_a_preview_beside_the_page_is_refused_in_the_same_words(first):
+@pytest.mark.parametrize("first", ["page", "preview", "mask"])
+def test_previews_and_masks_are_no_pages(first):
+    buffer = io.BytesIO()
+    kinds = {"page": 0, "preview": 1, "mask": 4}
+    with tifffile.TiffWriter(buffer) as writer:
+        for kind in sorted(kinds, key=lambda kind: kind != first):
+            pixels = GREY if kind == "page" else GREY[::4, ::4]
+            writer.write(pixels > 99 if kind == "mask" else pixels, subfiletype=kinds[kind])
+    descriptor = os.memfd_create("scan")
+    os.write(descriptor, buffer.getvalue())
+    found = examine(descriptor)
+    pages, _ = pages_of(descriptor)
+    os.close(descriptor)
+    assert (found.pages, found.width, found.height) == (1, 120, 80)
+    assert [(page.width, page.height) for page in pages] == [(120, 80)]
+
+
+def test_what_refuses_one_page_of_several_names_the_page():
     buffer = io.BytesIO()
     with tifffile.TiffWriter(buffer) as writer:
-        for kind in ("page", "preview") if first == "page" else ("preview", "page"):
-            writer.write(GREY if kind == "page" else GREY[::4, ::4], subfiletype=int(kind == "preview"))
-    assert "preview" in both_say(buffer.getvalue())
-
-
-def test_several_pages_are_counted_in_the_same_words():
-    buffer = io.BytesIO()
-    tifffile.imwrite(buffer, np.stack([GREY] * 3), photometric="minisblack")
-    assert "3 pages" in both_say(buffer.getvalue())
+        for kind in (np.uint8, np.uint8, np.uint32):
+            writer.write(GREY.astype(kind), photometric="minisblack")
+    assert both_say(buffer.getvalue()).startswith("On page 3 of 3: It is a TIFF with 32 bits a channel")
