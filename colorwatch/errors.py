@@ -6,6 +6,7 @@ A failure inside a worker never crosses the process boundary as an exception: `c
 from __future__ import annotations
 
 import errno
+import re
 from enum import IntEnum
 from typing import ClassVar
 
@@ -14,11 +15,11 @@ class Exit(IntEnum):
     """Exit codes of the command line, for scripts and for systemd."""
 
     OK = 0
-    FAILED = 1  # at least one scan ended in quarantine
+    FAILED = 1  # at least one scan ended in quarantine, or what was asked cannot be done
     USAGE = 2  # the command line itself was wrong
     CONFIG = 3  # the config has faults, all of them printed
     LOCKED = 4  # another colorwatch works on the same state folder
-    WAITING = 5  # `once` left scans behind that may succeed later
+    WAITING = 5  # `once` left scans for later, or what was asked is carried out at the next start
     MODEL = 6  # the model is missing or cannot be loaded
     STATE = 7  # the state folder or the ledger cannot be used
     INTERNAL = 70  # colorwatch itself has a fault; the log has its details
@@ -56,6 +57,10 @@ class StateError(ColorwatchError):
     """The state folder or the ledger in it cannot be used."""
 
     exit_code = Exit.STATE
+
+
+class AskError(ColorwatchError):
+    """What a person asked for cannot be done; nothing was changed."""
 
 
 class ScanError(ColorwatchError):
@@ -125,6 +130,16 @@ class DiskError(ScanError):
     retryable = True
 
 
+class MemoryShortError(ScanError):
+    """The worker came to the limit of its memory, or the machine to its own: of the scan nothing is proven."""
+
+    kind = "memory"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("There was not enough memory for it.")
+
+
 TRANSIENT_ERRNOS: dict[int, str] = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -142,6 +157,24 @@ TRANSIENT_ERRNOS: dict[int, str] = {
     errno.ENOENT: "the folder is gone",
     errno.ENOTDIR: "the folder is gone",
 }
+
+
+# OpenCV, libvips, libjpeg, libtiff, libpng and glib, each in words of its own (measured under limits of all sizes).
+_SHORT_OF_MEMORY = re.compile(
+    r"(out of|insufficient|enough|allocate|allocation of) memory|failed to allocate|bad_alloc|memory allocation"
+    r"|no space for|creating thread|start new thread",
+    re.IGNORECASE,
+)
+
+
+def short_of_memory(error: BaseException) -> bool:
+    """Whether a library's error only says that it got no memory (or no thread, which needs some).
+
+    A function written in C may wrap the MemoryError in a SystemError.
+    """
+    if isinstance(error, MemoryError) or _SHORT_OF_MEMORY.search(str(error)):
+        return True
+    return error.__cause__ is not None and short_of_memory(error.__cause__)
 
 
 def explain_os_error(error: OSError) -> str:

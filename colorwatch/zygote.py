@@ -7,6 +7,7 @@ threads, and is loaded by the workers.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
@@ -20,7 +21,9 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from colorwatch import passing
+from colorwatch.confining import confine
 from colorwatch.errors import ModelError, explain_os_error
+from colorwatch.faultpoint import reach
 from colorwatch.scan import Ended, Failure, Forked, ForkRequest, NotForked, Ready, WorkerSetup
 from colorwatch.wire import MAX_BYTES, decode, encode
 from colorwatch.worker import become_worker, die_with, ignore_ctrl_c
@@ -29,10 +32,16 @@ STDOUT, STDERR = 1, 2
 
 
 class Zygote:
-    """Forks and reaps, until the pool closes `control`. `program` is the worker's module, `serve` its loaded net."""
+    """Forks and reaps, until the pool closes `control`. `program` is the worker's module, `serve` its loaded net.
 
-    def __init__(self, control: socket.socket, program: ModuleType, serve: Callable[[Any], Any]) -> None:
+    `memory_limit`: bytes that a worker may take beyond what it shares with the zygote; 0 sets no limit.
+    """
+
+    def __init__(
+        self, control: socket.socket, program: ModuleType, serve: Callable[[Any], Any], memory_limit: int = 0
+    ) -> None:
         self._control = control
+        self._memory_limit = memory_limit
         self._program = program
         self._serve = serve
         self._children: dict[int, int] = {}  # pidfd -> number of the request
@@ -65,6 +74,7 @@ class Zygote:
 
     def _fork(self, number: int, threads: int, channel: int, errors: int) -> None:
         parent = os.getpid()
+        reach("fork")
         try:
             pid = os.fork()
         except OSError as error:
@@ -97,13 +107,17 @@ class Zygote:
             os.dup2(errors, STDERR)
             passing.close_all([errors, *self._children])
             self._control.close()
+            confine(self._memory_limit)
             with socket.socket(fileno=channel) as own:
                 code = self._program.attend(own, self._serve)
         except BaseException:  # noqa: BLE001 - nothing may go on as a second zygote
-            traceback.print_exc()
+            with contextlib.suppress(OSError):
+                traceback.print_exc()
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            # An output that takes no more must not keep the child from its end.
+            with contextlib.suppress(OSError):
+                sys.stdout.flush()
+                sys.stderr.flush()
             os._exit(code)
 
 
@@ -131,7 +145,7 @@ def main(arguments: list[str]) -> int:
             control.send(encode(unfit(threads)))
             return 1
         control.send(encode(Ready(os.getpid())))
-        return Zygote(control, program, serve).run()
+        return Zygote(control, program, serve, setup.memory_limit).run()
 
 
 def count_threads() -> int:

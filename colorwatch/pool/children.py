@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import signal
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from typing import IO, Protocol
 
 from colorwatch.pool.contract import ENVIRONMENT
 
 LAST_WORDS_BYTES = 2000
+ERROR_BYTES = 64 * 1024  # of what a child prints, held at most
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -79,6 +80,9 @@ class OwnChild:
         self.process.kill()
 
     def close(self) -> None:
+        if self.process.poll() is None:
+            # Stuck in the kernel: nothing more is asked of it, and its object must not complain that nothing was.
+            self.process.returncode = -signal.SIGKILL
         os.close(self.sentinel)
 
 
@@ -112,8 +116,44 @@ def readable(descriptor: int, seconds: float = 0.0) -> bool:
 
 
 def error_file() -> IO[bytes]:
-    """A file without a name for what a child prints."""
-    return tempfile.TemporaryFile()
+    """ERROR_BYTES of memory for what a child prints. Once it is full, more is refused (EPERM), and nobody waits."""
+    file = open(os.memfd_create("errors", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "r+b", buffering=0)  # noqa: SIM115
+    os.ftruncate(file.fileno(), ERROR_BYTES)
+    fcntl.fcntl(file.fileno(), fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
+    return file
+
+
+def make_room(errors: IO[bytes]) -> None:
+    """Lets a child's error file go on from its start before it is full, with the last words kept."""
+    descriptor = errors.fileno()
+    # Parent and child have one place in the file: it was opened once.
+    if os.lseek(descriptor, 0, os.SEEK_CUR) > ERROR_BYTES // 2:
+        words = _tail(descriptor)
+        os.pwrite(descriptor, words, 0)
+        os.lseek(descriptor, len(words), os.SEEK_SET)
+
+
+def _tail(descriptor: int) -> bytes:
+    end = os.lseek(descriptor, 0, os.SEEK_CUR)
+    start = max(0, end - LAST_WORDS_BYTES)
+    return os.pread(descriptor, end - start, start)
+
+
+def waits_in_kernel(pid: int) -> bool:
+    """Whether a thread of the process sleeps where only a disk or a share can wake it (state D, proc_pid_stat(5))."""
+    try:
+        return any(_state(pid, thread) == "D" for thread in os.listdir(f"/proc/{pid}/task"))
+    except OSError:
+        return False
+
+
+def _state(pid: int, thread: str) -> str:
+    try:
+        with open(f"/proc/{pid}/task/{thread}/stat", encoding="utf-8", errors="replace") as stat:
+            # The name before it may hold anything, brackets included.
+            return stat.read().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
 
 
 def resident_bytes(pid: int) -> int:
@@ -127,10 +167,13 @@ def resident_bytes(pid: int) -> int:
 
 def death(code: int | None, hung: bool, killed: bool = False) -> str:
     """How a process ended, in words; a signal by its name. `killed`: it was told to end and did not."""
+    if killed:
+        late = "did not finish in time and " if hung else ""
+        return f"it {late}could not be ended: a disk or a share keeps it waiting"
     if hung:
         return "it did not finish in time and was ended"
     if code is None:
-        return "it could not be ended: it is stuck in a file system call" if killed else "it ended, nobody knows how"
+        return "it ended, nobody knows how"
     if code < 0:
         name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
         hint = " (was the memory full?)" if code == -signal.SIGKILL else ""
@@ -140,9 +183,5 @@ def death(code: int | None, hung: bool, killed: bool = False) -> str:
 
 def last_words(errors: IO[bytes]) -> str:
     """The last line that a child wrote to its error output."""
-    try:
-        errors.seek(max(0, errors.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
-        lines = errors.read().decode("utf-8", "replace").strip().splitlines()
-    except OSError:
-        return ""
+    lines = _tail(errors.fileno()).decode("utf-8", "replace").strip().splitlines()
     return lines[-1] if lines else ""

@@ -31,7 +31,8 @@ class Answered:
 class Died:
     """The worker of this request is gone; `why` is a sentence part, `last_words` the end of its error output.
 
-    `blameless`: it went down with its zygote, so its request had no part in it.
+    `blameless`: its request had no part in it. It went down with its zygote, or, where `stuck`, it was waiting for a
+    disk or a share when its time was up: the next attempt had better wait until that answers again.
     """
 
     ticket: int
@@ -40,6 +41,7 @@ class Died:
     hung: bool
     last_words: str
     blameless: bool = False
+    stuck: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class StartFailed:
-    """A worker, or the zygote, ended before it was ready; `failures` in a row."""
+    """A worker, or the zygote, ended before it was ready, or none may be started now; `failures` in a row."""
 
     why: str
     failures: int

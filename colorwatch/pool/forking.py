@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import IO
 
 from colorwatch import passing
-from colorwatch.pool.children import Grandchild, OwnChild, death, error_file, last_words, readable
+from colorwatch.pool.children import Grandchild, OwnChild, death, error_file, last_words, make_room, readable
 from colorwatch.pool.contract import Answered, Chosen, Event, ZygoteDied
 from colorwatch.pool.spawn import spawn
 from colorwatch.pool.workers import EXIT_SECONDS, REAP_SECONDS, START_SECONDS, Worker, WorkerPool, backoff
@@ -51,7 +51,7 @@ class _Zygote:
     asked: dict[int, _Asked] = field(default_factory=dict)
     forked: dict[int, Grandchild] = field(default_factory=dict)
     closed_at: float | None = None
-    killed: bool = False
+    killed_at: float | None = None
     hung: bool = False
     unfit: str = ""  # why nothing can be forked from it
     complaint: str = ""
@@ -60,15 +60,22 @@ class _Zygote:
         late = any(now > asked.deadline for asked in self.asked.values())
         return late or (not self.ready and now > self.deadline)
 
-    def kill(self) -> None:
-        self.killed = True
+    @property
+    def killed(self) -> bool:
+        return self.killed_at is not None
+
+    def kill(self, now: float) -> None:
+        self.killed_at = now
         self.child.kill()
 
-    def close(self) -> None:
+    def close_all_but_child(self) -> None:
         for asked in self.asked.values():
             asked.close()
         self.control.close()
         self.errors.close()
+
+    def close(self) -> None:
+        self.close_all_but_child()
         self.child.close()
 
 
@@ -131,14 +138,15 @@ class ZygotePool(WorkerPool):
             return
         gone = zygote.child.gone()  # asked before listening, so that its last words are heard
         self._hear(zygote, now, events)
-        if gone:
-            self._lost(zygote, now, events)
+        make_room(zygote.errors)
+        if gone or (zygote.killed_at is not None and now >= zygote.killed_at + REAP_SECONDS):
+            self._lost(zygote, now, events, alive=not gone)
         elif not zygote.killed:
             if zygote.overdue(now):
                 zygote.hung = True
-                zygote.kill()
+                zygote.kill(now)
             elif zygote.closed_at is not None and now > zygote.closed_at + EXIT_SECONDS:
-                zygote.kill()
+                zygote.kill(now)
             elif self._retiring and not self._workers and not zygote.asked:
                 zygote.control.shutdown(socket.SHUT_RDWR)
 
@@ -192,7 +200,7 @@ class ZygotePool(WorkerPool):
                 self._take_from(zygote, decode(packet), descriptors, now, events)
             except WireError:
                 zygote.complaint = "the zygote said something that makes no sense"
-                zygote.kill()
+                zygote.kill(now)
             passing.close_all(descriptors)
 
     def _take_from(
@@ -220,15 +228,15 @@ class ZygotePool(WorkerPool):
             case _:
                 raise WireError("nothing that a zygote says")
 
-    def _lost(self, zygote: _Zygote, now: float, events: list[Event]) -> None:
-        """The zygote is gone: its workers go with it, and none of their requests is to blame."""
+    def _lost(self, zygote: _Zygote, now: float, events: list[Event], alive: bool) -> None:
+        """The zygote is gone, or cannot be ended: its workers go with it, and none of their requests is to blame."""
         self._zygote = None
         for worker in self._workers:
             self._listen(worker, now, events)
             if worker.child.code is None:
                 worker.blameless = True
                 worker.kill(now)
-        why = zygote.complaint or death(zygote.child.code, zygote.hung)
+        why = zygote.complaint or death(zygote.child.code, zygote.hung, alive)
         words = last_words(zygote.errors)
         if zygote.unfit:
             self._unfit = True
@@ -241,4 +249,8 @@ class ZygotePool(WorkerPool):
             events.append(ZygoteDied(zygote.child.pid, why, words))
         else:
             events.append(self._start_failed(zygote.complaint or ". ".join(filter(None, (why, words))), now))
-        zygote.close()
+        zygote.close_all_but_child()
+        if alive:
+            self._give_up(zygote.child)
+        else:
+            zygote.child.close()

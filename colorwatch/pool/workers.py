@@ -9,15 +9,26 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import IO, ClassVar
 
-from colorwatch.pool.children import Child, death, last_words, readable, resident_bytes
+from colorwatch.pool.children import (
+    Child,
+    death,
+    last_words,
+    make_room,
+    readable,
+    resident_bytes,
+    waits_in_kernel,
+)
 from colorwatch.pool.contract import Answered, Chosen, Died, Event, Started, StartFailed
-from colorwatch.scan import Facts, Failure, Incomplete, Ready, Rendering, Request, WorkerSetup
+from colorwatch.scan import Facts, Failure, Incomplete, Portrayed, Ready, Recalled, Rendering, Request, WorkerSetup
 from colorwatch.wire import MAX_BYTES, WireError, decode, encode
 
 REAP_SECONDS = 5.0  # how long a killed worker may take to vanish before its request is given up
 EXIT_SECONDS = 1.0  # how long a worker that closed its channel may take to exit by itself
 STATUS_SECONDS = 1.0  # how long to wait for word of how a worker ended, once it has
 START_SECONDS = 120.0  # loading the net, on a slow disk
+MAX_STUCK = 2  # for each worker: processes that cannot be ended hold their memory, so they are not replaced for ever
+
+_ANSWERS = (Facts, Incomplete, Rendering, Recalled, Portrayed, Failure)
 
 
 @dataclass(slots=True)
@@ -37,6 +48,7 @@ class Worker:
     gone_at: float | None = None
     hung: bool = False
     retiring: bool = False
+    waiting: bool = False  # for a disk or a share, when its time was up
     blameless: bool = False
     complaint: str = ""
 
@@ -66,9 +78,12 @@ class Worker:
             self.channel.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
+        self.close_all_but_child()
+        self.child.close()
+
+    def close_all_but_child(self) -> None:
         self.channel.close()
         self.errors.close()
-        self.child.close()
 
 
 @dataclass(eq=False)
@@ -84,6 +99,8 @@ class WorkerPool(ABC):
     growth_bytes: int = 256 * 2**20  # or sooner, once it keeps so much more than when it was ready
     reason: str = ""  # why this kind of pool was chosen: told as the first event, where it is given
     _workers: list[Worker] = field(default_factory=list)
+    _stuck: list[Child] = field(default_factory=list)  # killed, and not gone: the kernel waits for a disk or a share
+    _full: bool = False  # of stuck ones: no more are started
     _failures: int = 0
     _start_at: float = 0.0
     _retiring: bool = False
@@ -103,6 +120,11 @@ class WorkerPool(ABC):
     def pids(self) -> list[int]:
         """The workers that run now."""
         return [worker.pid for worker in self._workers]
+
+    @property
+    def stuck(self) -> list[int]:
+        """Processes that were killed and given up, and are not gone yet."""
+        return [child.pid for child in self._stuck]
 
     @property
     def ended(self) -> bool:
@@ -129,13 +151,17 @@ class WorkerPool(ABC):
             if self._retiring and worker.idle:
                 worker.dismiss(now)
             if worker.killed_at is None and worker.overdue(now):
-                worker.hung = True
+                # Asked before it is killed: most such waits end with it (NFS), and would leave no trace.
+                worker.hung, worker.waiting = True, waits_in_kernel(worker.pid)
                 worker.kill(now)
             if worker.killed_at is None and worker.closed_at is not None and now > worker.closed_at + EXIT_SECONDS:
                 worker.kill(now)
             if self._is_over(worker, now):
                 self._bury(worker, now, events)
-        if not self._stopped and not self._retiring and now >= self._start_at:
+            else:
+                make_room(worker.errors)
+        self._reap_stuck(events)
+        if not self._stopped and not self._retiring and not self._full and now >= self._start_at:
             try:
                 self._grow(now)
             except OSError as error:  # no process, descriptor or temporary file to be had: tried again later
@@ -162,6 +188,9 @@ class WorkerPool(ABC):
                 worker.child.gone()
             worker.close()
         self._workers.clear()
+        for child in self._stuck:
+            child.close()
+        self._stuck.clear()
 
     def _listen(self, worker: Worker, now: float, events: list[Event]) -> None:
         """Takes every packet that is there; a silent, closed or babbling channel ends the worker."""
@@ -187,12 +216,14 @@ class WorkerPool(ABC):
             events.append(Started(worker.pid))
         elif isinstance(message, Failure) and not worker.ready:
             worker.complaint = message.message
-        elif isinstance(message, Facts | Incomplete | Rendering | Failure) and worker.request is not None:
+        elif isinstance(message, _ANSWERS) and worker.request is not None:
             events.append(Answered(worker.request.ticket, message, worker.pid))
             worker.request = None
             worker.served += 1
             grown = resident_bytes(worker.pid) - worker.resident
-            if worker.served >= self.scans_per_worker or grown > self.growth_bytes:
+            # After a want of memory the next attempt begins in a fresh process, with nothing left over.
+            short = isinstance(message, Failure) and message.kind == "memory"
+            if short or worker.served >= self.scans_per_worker or grown > self.growth_bytes:
                 worker.dismiss(now)
         else:
             raise WireError("an answer that nobody asked for")
@@ -208,17 +239,41 @@ class WorkerPool(ABC):
 
     def _bury(self, worker: Worker, now: float, events: list[Event]) -> None:
         self._workers.remove(worker)
-        stuck = worker.gone_at is None
-        why = worker.complaint or death(worker.child.code, worker.hung, stuck)
+        alive = worker.gone_at is None
         words = last_words(worker.errors)
-        blameless = worker.blameless and not worker.complaint and not worker.hung
+        stuck = (alive or worker.waiting) and not worker.complaint
+        orphan = worker.blameless and not stuck and not worker.complaint and not worker.hung
+        if orphan:
+            why = "its zygote was lost, and it with it"
+        elif stuck and not alive:
+            why = "it did not finish in time and was ended: it was waiting for a disk or a share"
+        else:
+            why = worker.complaint or death(worker.child.code, worker.hung, alive)
         if worker.request is not None:
-            why = "its zygote was lost, and it with it" if blameless else why
-            events.append(Died(worker.request.ticket, why, worker.pid, worker.hung, words, blameless))
-        elif not worker.ready and not blameless:
+            ticket = worker.request.ticket
+            events.append(Died(ticket, why, worker.pid, worker.hung, words, orphan or stuck, stuck))
+        elif not worker.ready and not orphan:
             reason = worker.complaint or ". ".join(filter(None, (why, words)))
             events.append(self._start_failed(reason, now))
-        worker.close()
+        if alive:
+            self._give_up(worker.child)
+            worker.close_all_but_child()
+        else:
+            worker.close()
+
+    def _give_up(self, child: Child) -> None:
+        """Leaves a process that cannot be ended to itself."""
+        self._stuck.append(child)
+
+    def _reap_stuck(self, events: list[Event]) -> None:
+        """Lets go of those that went after all, and says once that there are too many."""
+        for child in [child for child in self._stuck if child.gone()]:
+            self._stuck.remove(child)
+            child.close()
+        was_full, self._full = self._full, len(self._stuck) >= MAX_STUCK * self.size
+        if self._full and not was_full:
+            why = f"{len(self._stuck)} workers cannot be ended, since a disk or a share keeps them waiting"
+            events.append(StartFailed(f"{why}; no other is started until one of them has gone", self._failures))
 
     def _start_failed(self, reason: str, now: float) -> StartFailed:
         """One more start in a row that came to nothing: the next one waits twice as long."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colorwatch import claims, shipped
+from colorwatch import patience, shipped
 from colorwatch.config import Config, Folder
 from colorwatch.modelstore import Model
 from colorwatch.pool import (
@@ -327,11 +327,11 @@ class TestInTheDaemon:
     def test_a_scan_that_kills_the_zygote_each_time_ends_in_quarantine(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(claims, "MAX_EXCUSED", 1)
+        monkeypatch.setattr(patience, "MAX_EXCUSED", 1)
         monkeypatch.setattr(forking, "backoff", lambda losses: 0.0)
         with daemon(tmp_path, "parent_killing_net") as service:
             ticks(service, lambda: service.ledger.counts()[State.QUARANTINED] == 1)
-            assert service.ledger.job(1).worker_deaths == claims.MAX_WORKER_DEATHS
+            assert service.ledger.job(1).worker_deaths == patience.MAX_DEATHS
 
 
 @contextlib.contextmanager
