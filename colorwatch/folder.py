@@ -8,74 +8,45 @@ commands, so that publishing never waits for them.
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from colorwatch import originals, publishing
-from colorwatch.errors import explain_os_error
-from colorwatch.inbox import CHECK_SECONDS, Inbox
-from colorwatch.messages import (
+from colorwatch.beneath import stat_beneath
+from colorwatch.commands import (
+    AgainOver,
     CleanSpool,
     Command,
     Discard,
     Dispose,
-    Disposed,
-    FolderSettings,
     Forget,
-    Ignored,
+    GiveBack,
     Incomplete,
     LookAgain,
-    Message,
-    NameTaken,
-    Publish,
-    Published,
+    OldPath,
     Quarantine,
-    Quarantined,
-    Reachable,
-    Rescanned,
-    Settled,
-    SpoolCleaned,
-    SpoolLost,
-    Trouble,
-    Unreachable,
-    Vanished,
+    RestoreAsides,
     ZeroTail,
 )
+from colorwatch.errands import Errands, matches
+from colorwatch.inbox import CHECK_SECONDS, Inbox
+from colorwatch.messages import (
+    AsidesRestored,
+    Disposed,
+    FolderSettings,
+    GivenBack,
+    Message,
+    OldPathFound,
+    Quarantined,
+    SpoolCleaned,
+    Trouble,
+)
 from colorwatch.originals import Fate
-from colorwatch.publishing import Publication
+from colorwatch.outbox import Outbox
 from colorwatch.scan import printable
-
-__all__ = [
-    "CleanSpool",
-    "Command",
-    "Discard",
-    "Dispose",
-    "Disposed",
-    "Folder",
-    "FolderSettings",
-    "Forget",
-    "Ignored",
-    "Incomplete",
-    "LookAgain",
-    "Message",
-    "NameTaken",
-    "Publish",
-    "Published",
-    "Quarantine",
-    "Quarantined",
-    "Reachable",
-    "Rescanned",
-    "Settled",
-    "SpoolCleaned",
-    "SpoolLost",
-    "Trouble",
-    "Unreachable",
-    "Vanished",
-    "ZeroTail",
-]
 
 PAUSE_SECONDS = 0.2  # after a fault of our own, so that one that repeats does not spin
 
@@ -99,10 +70,14 @@ class Folder:
         self._tell = tell
         self._clock = clock
         self._inbox = Inbox(settings, known, tell, self._on_path, self._on_folder, clock)
+        self._outbox = Outbox(settings, tell, clock)
+        self._errands = Errands(settings, tell)
         self._queue: queue.SimpleQueue[Command | _Hint | None] = queue.SimpleQueue()
         self._commands: deque[Command] = deque()
         self._unclean: CleanSpool | None = None
         self._clean_again = 0.0
+        self._discards: deque[Discard] = deque()  # that failed: the disk was read-only or away
+        self._discard_again = math.inf
         self._counting = threading.Lock()
         self._sent = self._taken = self._handled = self._unsettled = 0
         self._stopping = threading.Event()
@@ -155,6 +130,7 @@ class Folder:
             except Exception as error:  # noqa: BLE001  whatever it was, the next file must still be noticed
                 self._fault(error)
                 self._stopping.wait(PAUSE_SECONDS)
+        self._discard_the_last()
         self._inbox.close()
 
     def _fault(self, error: Exception) -> None:
@@ -168,13 +144,17 @@ class Folder:
             self._do(self._commands.popleft())
         if self._unclean is not None and self._clock() >= self._clean_again:
             self._do(self._unclean)
+        if self._clock() >= self._discard_again:
+            self._discard_once_more()
         if not self._stopping.is_set():
             self._inbox.turn()
-        self._unsettled = self._inbox.unsettled()
+            self._outbox.turn()
+        self._unsettled = self._inbox.unsettled() + self._outbox.unsettled()
         self._handled = self._taken
 
     def _seconds_to_wait(self) -> float:
-        seconds = self._inbox.seconds_to_wait()
+        seconds = min(self._inbox.seconds_to_wait(), self._outbox.seconds_to_wait())
+        seconds = max(0.0, min(seconds, self._discard_again - self._clock()))
         return seconds if self._unclean is None else min(seconds, max(0.0, self._clean_again - self._clock()))
 
     def _collect(self, seconds: float) -> None:
@@ -196,36 +176,41 @@ class Folder:
     def _do(self, command: Command) -> None:
         try:
             answer = self._answer(command)
-        except OSError as error:
-            self._failed(command, error.errno or 0, explain_os_error(error))
         except Exception as error:  # noqa: BLE001  the service waits for an answer
-            self._failed(command, 0, f"{type(error).__name__}: {printable(str(error))}")
+            self._tell(self._errands.trouble(command, error))
+            if isinstance(command, Discard):
+                self._discards.append(command)
+                self._discard_again = self._clock() + CHECK_SECONDS
         else:
             if answer is not None:
                 self._tell(answer)
 
+    def _discard_the_last(self) -> None:
+        """The jobs are done: these commands do not come again from the ledger, as all others do."""
+        self._collect(0.0)
+        for command in self._commands:
+            if isinstance(command, Discard):
+                self._do(command)
+
+    def _discard_once_more(self) -> None:
+        """No job waits for that, so nobody else asks again."""
+        self._discard_again = math.inf
+        for _ in range(len(self._discards)):
+            self._do(self._discards.popleft())
+
     def _answer(self, command: Command) -> Message | None:
-        settings = self.settings
+        name = self.settings.name
         match command:
-            case Publish():
-                return self._publish(command)
-            case Dispose(job_id, path, fingerprint):
-                end = originals.dispose(settings.inbox, path, fingerprint, job_id, settings.originals, settings.archive)
-                self._look_after(path, end.outcome)
-                return Disposed(settings.name, job_id, end.outcome, end.where)
-            case Quarantine(job_id, path, fingerprint, title, reason):
-                end = originals.quarantine(
-                    settings.inbox, path, fingerprint, job_id, settings.quarantine, title, reason
-                )
-                self._look_after(path, end.outcome)
-                return Quarantined(settings.name, job_id, end.outcome, end.where)
-            case Discard(spool):
-                publishing.discard(spool)
             case CleanSpool(keep):
                 self._unclean, self._clean_again = command, self._clock() + CHECK_SECONDS
-                removed = publishing.clean_spool(settings.outbox, keep)
+                removed = self._errands.clean_spool(keep)
                 self._unclean = None
-                return SpoolCleaned(settings.name, removed)
+                return SpoolCleaned(name, removed)
+            case AgainOver():
+                self._errands.check_outbox()
+                return self._outbox.end(command, self._errands.ownership)
+            case OldPath(token):
+                return OldPathFound(name, token, self._is_there(command))
             case LookAgain(path, seconds):
                 self._inbox.wait(path, seconds)
             case Incomplete(path):
@@ -234,34 +219,31 @@ class Folder:
                 self._inbox.lengthen(path)
             case Forget(path):
                 self._inbox.forget(path)
+            case _:
+                answer = self._errands.do(command)
+                self._look_after(command, answer)
+                return answer
         return None
 
-    def _publish(self, command: Publish) -> Message:
-        name, job_id = self.settings.name, command.job_id
-        outcome = publishing.publish(
-            self.settings.outbox, command.spool, command.final, command.device, command.inode, command.digest
-        )
-        if outcome is Publication.PUBLISHED:
-            return Published(name, job_id, command.final)
-        return NameTaken(name, job_id) if outcome is Publication.TAKEN else SpoolLost(name, job_id)
+    def _is_there(self, command: OldPath) -> bool | None:
+        try:
+            found = stat_beneath(self.settings.inbox, command.path)
+            if found is None and not self._inbox.absence_counts(command.path):
+                return None
+        except OSError:
+            return None
+        return matches(found, command)
 
-    def _look_after(self, path: str, outcome: Fate) -> None:
-        """What lies at the path once an original was dealt with: often nothing, perhaps the next scan."""
-        if outcome is Fate.CHANGED:
-            self._inbox.forget(path)
-        elif outcome not in (Fate.KEPT, Fate.STAYED):
-            self._inbox.hint(path)
-
-    def _failed(self, command: Command, code: int, why: str) -> None:
-        settings = self.settings
-        match command:
-            case Publish(final=final):
-                text = f"{printable(final)} could not be put into {settings.outbox}: {why}"
-            case Dispose(path=path):
-                text = f"the original {printable(path)} in {settings.inbox} could not be cleared: {why}"
-            case Quarantine(path=path):
-                text = f"{printable(path)} could not be put into {settings.quarantine}: {why}"
-            case _:
-                text = f"the spool in {settings.outbox} cannot be used: {why}"
-        job_id: int | None = getattr(command, "job_id", None)
-        self._tell(Trouble(settings.name, job_id, type(command).__name__.lower(), code, printable(text)))
+    def _look_after(self, command: Command, answer: Message | None) -> None:
+        """What lies in the inbox once an errand is done: often nothing, perhaps the next scan."""
+        match command, answer:
+            case ((Dispose(path=path) | Quarantine(path=path)), (Disposed() | Quarantined())):
+                # One that is gone may only be away with its disk: when it is back it is looked at anew, and cleared.
+                if answer.outcome in (Fate.CHANGED, Fate.GONE):
+                    self._inbox.forget(path)
+                elif answer.outcome not in (Fate.KEPT, Fate.STAYED):
+                    self._inbox.hint(path)
+            case GiveBack(), GivenBack(path=str(back)):
+                self._inbox.forget(back)  # as a new file, even where it never left
+            case RestoreAsides(), AsidesRestored(count=count) if count:
+                self._inbox.hint("")

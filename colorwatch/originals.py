@@ -1,7 +1,8 @@
-"""What becomes of a scan's own file: archived, deleted or put into quarantine, never lost, doubled or replaced.
+"""What becomes of a scan's own file: archived or deleted, never lost, doubled or replaced.
 
 A file is renamed aside within its folder, compared with what was read, and only then moved on. Each function may be
-called again with the same arguments after a kill at any point, and then ends with exactly one copy.
+called again with the same arguments after a kill at any point, and then ends with exactly one copy. A hard link is a
+file like any other: its name in the inbox goes, its content and its other names stay as they are.
 """
 
 from __future__ import annotations
@@ -10,32 +11,30 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
+from colorwatch.asides import aside_name, give_name, old_aside_name
 from colorwatch.beneath import (
     digest_at,
     folder_beneath,
-    link_new,
+    move_new,
     open_beneath,
     open_file,
-    rename_new,
+    rename_ours,
     stat_at,
     sync_folder,
+    unlink_at,
 )
-from colorwatch.errors import explain_os_error
-from colorwatch.publishing import NAME_BYTES, SPOOL, cut_name, next_name, safe_name
-from colorwatch.scan import Fingerprint, Originals, printable
+from colorwatch.faultpoint import reach
+from colorwatch.names import SPOOL, free_name, numbered
+from colorwatch.scan import Fingerprint, Originals
 
-_CANNOT_RENAME_NEW = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 _CANNOT_LINK = {errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-_STAYS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY}
 _COARSE_TIME_NS = 2_000_000_000  # FAT keeps times to two seconds
-_MOST_NAMES = 10_000
+_TRIES = 100
 _CHUNK = 1 << 20
-_NOTE = " - why.txt"
 
 
 class Fate(StrEnum):
@@ -45,6 +44,7 @@ class Fate(StrEnum):
     ARCHIVED = "archived"
     DELETED = "deleted"
     QUARANTINED = "quarantined"
+    GIVEN_BACK = "given back"  # out of the quarantine, into the inbox
     STAYED = "stayed"  # to be put into quarantine, but it cannot be moved: its note says so
     CHANGED = "changed"  # no longer the file that was read: left in the inbox
     GONE = "gone"  # nothing there, and nothing of it put away by an earlier call
@@ -63,57 +63,65 @@ class _ChangedError(Exception):
 
 
 def dispose(
-    inbox: str, path: str, fingerprint: Fingerprint, job_id: int, policy: Originals, archive: str | None
+    inbox: str,
+    path: str,
+    fingerprint: Fingerprint,
+    job_id: int,
+    policy: Originals,
+    archive: str | None,
+    finish: Callable[[int], None] | None = None,
 ) -> Disposal:
     """Deals with an original (`path` relative to `inbox`) by policy, once its result is published.
 
     Only the file that was read, by `fingerprint`, is touched; another one, CHANGED, is left, or put back under its own
-    name or the next free one. Raises OSError, the original then back under its name wherever that is possible.
+    name or the next free one. `finish` is given new folders of the archive. Raises OSError, the original then back
+    under its name wherever that is possible.
     """
+    original = Original(inbox, path, fingerprint, job_id, finish=finish)
     if policy is Originals.KEEP:
-        _Original(inbox, path, fingerprint, job_id).restore()
+        original.restore()
         return Disposal(Fate.KEPT)
     if policy is Originals.DELETE:
-        return _Original(inbox, path, fingerprint, job_id).move(None, Fate.DELETED)
+        return original.move(None, Fate.DELETED)
     if archive is None:
         raise ValueError("originals: archive needs an archive")
-    return _Original(inbox, path, fingerprint, job_id).move(archive, Fate.ARCHIVED)
+    return original.move(archive, Fate.ARCHIVED)
 
 
-def quarantine(
-    inbox: str, path: str, fingerprint: Fingerprint, job_id: int, folder: str, title: str, reason: str
-) -> Disposal:
-    """Moves a scan into the quarantine `folder`, at the same relative path, and writes `NAME - why.txt` beside it.
+def is_stored(found: os.stat_result, read: Fingerprint) -> bool:
+    """Whether a file on another disk can be a copy of what was read: by size, and time as exact as disks keep it."""
+    return (
+        stat.S_ISREG(found.st_mode)
+        and found.st_size == read.size
+        and abs(found.st_mtime_ns - read.mtime_ns) < _COARSE_TIME_NS
+    )
 
-    The note is written as well where the file cannot be moved (STAYED), but not for one that is CHANGED or GONE.
-    The folder is made if only its last part is missing. Raises OSError.
+
+class Original:
+    """One file on its way out of a folder. While it is on the way it has the name `aside`, beside its own.
+
+    `to` is its path in the store, where that is not the one that it had. `placed`: it stands in the store.
     """
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(folder)
-    hindrance = ""
-    try:
-        moved = _Original(inbox, path, fingerprint, job_id).move(folder, Fate.QUARANTINED)
-    except OSError as error:
-        if error.errno not in _STAYS:
-            raise
-        moved = Disposal(Fate.STAYED)
-        hindrance = explain_os_error(error)
-    if moved.outcome in (Fate.QUARANTINED, Fate.STAYED):
-        beside = os.path.relpath(moved.where, folder) if moved.where else path
-        _write_note(folder, beside, job_id, _note(path, job_id, title, reason, hindrance))
-    return moved
 
-
-class _Original:
-    """One file on its way out of an inbox. While it is on the way its name is `aside`, in its own folder."""
-
-    def __init__(self, inbox: str, path: str, fingerprint: Fingerprint, job_id: int) -> None:
+    def __init__(
+        self,
+        inbox: str,
+        path: str,
+        fingerprint: Fingerprint,
+        job_id: int,
+        to: str | None = None,
+        finish: Callable[[int], None] | None = None,
+    ) -> None:
         self._inbox = inbox
         self._path = path
         self._folder, self._name = os.path.split(path)
+        self._to_folder, self._to_name = os.path.split(path if to is None else to)
         self._read = fingerprint
         self._job_id = job_id
-        self._aside = f"{SPOOL}-{job_id}.aside"
+        self._finish = finish
+        self._aside = aside_name(job_id, self._name)
+        self._fresh = False  # set aside in this call, so that no earlier one can have put it into the store
+        self.placed = False
         # A re-mounted share has another device number; only if the whole inbox has may the file's differ.
         self._devices = {fingerprint.device, os.stat(inbox).st_dev}
 
@@ -122,6 +130,7 @@ class _Original:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             source = open_beneath(self._inbox, self._folder)
             try:
+                self._held(source)
                 self._put_back(source)
             finally:
                 os.close(source)
@@ -134,12 +143,15 @@ class _Original:
             os.stat(self._inbox)  # that its folder is gone is an answer, that the share is gone is none
             return self._earlier(store, fate, Fate.GONE)
         try:
-            held = stat_at(source, self._aside)
+            held = self._held(source)
             if held is None:
                 found = stat_at(source, self._name)
                 if found is None or not self._is_read(found):
                     return self._earlier(store, fate, Fate.GONE if found is None else Fate.CHANGED)
-                self._set_aside(source)
+                reach("aside")
+                rename_ours(source, self._name, source, self._aside)
+                reach("set-aside")
+                self._fresh = True
                 held = stat_at(source, self._aside)
             if held is None or not self._is_read(held):
                 return Disposal(Fate.CHANGED, self._put_back(source))
@@ -147,11 +159,21 @@ class _Original:
         finally:
             os.close(source)
 
+    def _held(self, source: int) -> os.stat_result | None:
+        """The file, if an earlier call was killed while it lay aside."""
+        held = stat_at(source, self._aside)
+        if held is None:
+            held = stat_at(source, old_aside_name(self._job_id))
+            if held is not None:
+                self._aside = old_aside_name(self._job_id)
+        return held
+
     def _move_on(self, source: int, held: os.stat_result, store: str | None, fate: Fate) -> Disposal:
         try:
             where = os.path.join(store, self._put(source, held, store)) if store is not None else None
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._aside, dir_fd=source)
+            reach("remove")
+            unlink_at(source, self._aside)
+            reach("removed")
             sync_folder(source)
         except (_ChangedError, OSError) as error:
             # Under its own name a person sees it, and the next call finds it there. A full disk gets its space back.
@@ -159,8 +181,9 @@ class _Original:
                 self._drop_temp(store)
             if isinstance(error, _ChangedError):
                 return Disposal(Fate.CHANGED, self._put_back(source))
-            with contextlib.suppress(OSError):
-                self._put_back(source)
+            if not self.placed:  # else it is seen in the store, and the next call removes what lies aside
+                with contextlib.suppress(OSError):
+                    self._put_back(source)
             raise
         return Disposal(fate, where)
 
@@ -172,34 +195,10 @@ class _Original:
             and found.st_dev in self._devices
         )
 
-    def _set_aside(self, source: int) -> None:
-        try:
-            rename_new(source, self._name, source, self._aside)
-        except OSError as error:
-            if error.errno not in _CANNOT_RENAME_NEW:
-                raise
-            # Nobody but us uses that name, and it was free: a plain rename (NFS knows no other) replaces nothing.
-            os.rename(self._name, self._aside, src_dir_fd=source, dst_dir_fd=source)
-
     def _put_back(self, source: int) -> str | None:
         """Gives the file its name back, or the next free one: then returns the absolute path."""
-        for name in _names(self._name):
-            held = stat_at(source, self._aside)
-            if held is None:
-                return None
-            there = stat_at(source, name)
-            try:
-                if there is None:
-                    _move_new(source, self._aside, source, name)
-                elif (there.st_dev, there.st_ino) != (held.st_dev, held.st_ino):
-                    continue
-            except FileExistsError:
-                continue
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._aside, dir_fd=source)
-            sync_folder(source)
-            return None if name == self._name else os.path.join(self._inbox, self._folder, name)
-        raise OSError(errno.EEXIST, "no free name is left", self._path)
+        name = give_name(source, self._aside, self._name)
+        return None if name in (None, self._name) else os.path.join(self._inbox, self._folder, name or "")
 
     def _earlier(self, store: str | None, fate: Fate, otherwise: Fate) -> Disposal:
         """An earlier call may have put it away and been killed before it could say so."""
@@ -209,46 +208,46 @@ class _Original:
         self._drop_temp(store)
         with (
             contextlib.suppress(FileNotFoundError, NotADirectoryError),
-            folder_beneath(store, self._folder) as target,
+            folder_beneath(store, self._to_folder) as target,
         ):
-            for name in _names(self._name):
+            for name in numbered(target, self._to_name):
                 there = stat_at(target, name)
-                if there is None:
-                    break
-                if self._is_stored(there):
+                if there is not None and is_stored(there, self._read):
                     sync_folder(target)
-                    return Disposal(fate, os.path.join(store, self._folder, name))
+                    return Disposal(fate, os.path.join(store, self._to_folder, name))
         return Disposal(otherwise)
 
-    def _is_stored(self, there: os.stat_result) -> bool:
-        read = self._read
-        return (
-            stat.S_ISREG(there.st_mode)
-            and there.st_size == read.size
-            and abs(there.st_mtime_ns - read.mtime_ns) < _COARSE_TIME_NS
-        )
-
     def _put(self, source: int, held: os.stat_result, store: str) -> str:
-        """Makes it stand in the store, on disk, and returns its path there. Aside may be left behind."""
-        with folder_beneath(store, self._folder, create=True) as target:
-            for name in _names(self._name):
-                there = stat_at(target, name)
-                if there is None:
-                    try:
-                        self._place(source, held, store, target, name)
-                    except FileExistsError:
-                        continue
-                elif not self._is_same(source, held, target, name, there):
-                    continue
-                sync_folder(target)
-                self._drop_temp(store)
-                return os.path.join(self._folder, name)
-        raise OSError(errno.EEXIST, "no free name is left", self._path)
+        """Puts the file that lies aside into the store, unless an earlier call did; its path there."""
+        with folder_beneath(store, self._to_folder, create=True, finish=self._finish) as target:
+            name = None if self._fresh else self._find(source, held, target)
+            for _ in range(_TRIES):
+                if name is not None:
+                    break
+                free = free_name(target, self._to_name)
+                with contextlib.suppress(FileExistsError):
+                    self._place(source, held, store, target, free)
+                    name = free
+            if name is None:
+                raise OSError(errno.EEXIST, "no free name is left", self._path)
+            self.placed = True
+            reach("placed")
+            sync_folder(target)
+            self._drop_temp(store)
+            return os.path.join(self._to_folder, name)
+
+    def _find(self, source: int, held: os.stat_result, target: int) -> str | None:
+        """Where an earlier call put it, the name aside being still there: a link, or a copy."""
+        for name in numbered(target, self._to_name):
+            there = stat_at(target, name)
+            if there is not None and self._is_same(source, held, target, name, there):
+                return name
+        return None
 
     def _is_same(self, source: int, held: os.stat_result, target: int, name: str, there: os.stat_result) -> bool:
         if (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino):
             return True
-        if not self._is_stored(there):
+        if not is_stored(there, self._read):
             return False
         try:
             return digest_at(target, name) == digest_at(source, self._aside)
@@ -256,14 +255,16 @@ class _Original:
             return False
 
     def _place(self, source: int, held: os.stat_result, store: str, target: int, name: str) -> None:
+        reach("place")
         try:
-            _move_new(source, self._aside, target, name)
+            move_new(source, self._aside, target, name)
         except OSError as error:
             if error.errno not in _CANNOT_LINK:
                 raise
             with folder_beneath(store, SPOOL, create=True) as spool:
                 self._copy(source, held, spool)
-                _move_new(spool, self._temp, target, name)
+                reach("copied")
+                move_new(spool, self._temp, target, name)
 
     @property
     def _temp(self) -> str:
@@ -271,8 +272,7 @@ class _Original:
 
     def _copy(self, source: int, held: os.stat_result, spool: int) -> None:
         """A whole copy of the file in the store's own spool, on disk, with the original's time and mode."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._temp, dir_fd=spool)
+        unlink_at(spool, self._temp)
         new = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with (
             open(open_file(source, self._aside), "rb", buffering=0) as reader,
@@ -280,6 +280,7 @@ class _Original:
         ):
             while chunk := reader.read(_CHUNK):
                 writer.write(chunk)
+                reach("copy")
             writer.flush()
             with contextlib.suppress(OSError):
                 os.fchown(writer.fileno(), held.st_uid, held.st_gid)
@@ -295,81 +296,4 @@ class _Original:
         if store is None:
             return
         with contextlib.suppress(FileNotFoundError), folder_beneath(store, SPOOL) as spool:
-            os.unlink(self._temp, dir_fd=spool)
-
-
-def _names(name: str) -> Iterator[str]:
-    yield name
-    for number in range(2, _MOST_NAMES):
-        yield next_name(name, number)
-
-
-def _move_new(source: int, name: str, target: int, new_name: str) -> None:
-    """Moves without clobber; where only links can do that the old name stays, for the caller to remove."""
-    try:
-        rename_new(source, name, target, new_name)
-    except OSError as error:
-        if error.errno not in _CANNOT_RENAME_NEW:
-            raise
-        link_new(source, name, target, new_name)
-
-
-def _note(path: str, job_id: int, title: str, reason: str, hindrance: str) -> str:
-    now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
-    place = f"still in the inbox, for it could not be moved: {hindrance}" if hindrance else "beside this note"
-    advice = (
-        "Once the cause is mended, save the scan into the inbox again: it is then treated as a new one. "
-        "If it is not wanted, delete it together with this note."
-    )
-    return (
-        f"{title}\n\n"
-        f"What happened: {reason}\n"
-        f"Scan: {printable(path)}\n"
-        f"When: {now}\n"
-        f"Where it is now: {place}\n"
-        f"What to do: {advice}\n\n"
-        f"{_signed(job_id)}\n"
-    )
-
-
-def _signed(job_id: int) -> str:
-    return f"(colorwatch, job {job_id})"
-
-
-def _write_note(store: str, beside: str, job_id: int, text: str) -> None:
-    """Writes the note in one piece, once a job, under a name that is free."""
-    name = os.path.basename(safe_name(beside))
-    wanted = cut_name(name, NAME_BYTES - len(_NOTE)) + _NOTE
-    temp = f"note-{job_id}.part"
-    with (
-        folder_beneath(store, os.path.dirname(beside), create=True) as target,
-        folder_beneath(store, SPOOL, create=True) as spool,
-    ):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temp, dir_fd=spool)
-        for note in _names(wanted):
-            if stat_at(target, note) is not None:
-                if _is_note_of(target, note, job_id):
-                    return
-                continue
-            new = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-            with open(os.open(temp, new, 0o644, dir_fd=spool), "wb") as file:
-                file.write(text.encode("utf-8", "backslashreplace"))
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                _move_new(spool, temp, target, note)
-            except FileExistsError:
-                continue
-            sync_folder(target)
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temp, dir_fd=spool)
-            return
-
-
-def _is_note_of(folder: int, name: str, job_id: int) -> bool:
-    try:
-        with open(open_file(folder, name), encoding="utf-8", errors="replace") as file:
-            return file.read(1 << 16).rstrip().endswith(_signed(job_id))
-    except OSError:
-        return False
+            unlink_at(spool, self._temp)

@@ -13,7 +13,10 @@ from typing import Any
 
 from colorwatch import beneath
 
-CALLS = ("open", "mkdir", "link", "rename", "unlink", "fsync", "fchmod", "fchown", "utime", "listdir", "scandir")
+CALLS = (
+    *("open", "mkdir", "rmdir", "link", "rename", "unlink", "fsync", "fchmod", "fchown", "utime"),
+    *("listdir", "scandir"),
+)
 KILLED = 9
 BROKEN = 3
 
@@ -43,11 +46,15 @@ class Faults:
 
 
 class Disk:
-    """What the filesystem under test can do. Lacking `links` it is like exFAT, lacking `rename_new` like NFS."""
+    """What the filesystem under test can do.
 
-    def __init__(self, *, links: bool = True, rename_new: bool = True) -> None:
+    Lacking `links` it is like exFAT, lacking `rename_new` and `exchange` like NFS.
+    """
+
+    def __init__(self, *, links: bool = True, rename_new: bool = True, exchange: bool = True) -> None:
         self.links = links
         self.rename_new = rename_new
+        self.exchange = exchange
 
 
 @contextmanager
@@ -72,7 +79,7 @@ def tampered(faults: Faults, disk: Disk | None = None) -> Iterator[None]:
                 return -1
 
     def renameat2(*arguments: Any) -> int:
-        if not disk.rename_new:
+        if not (disk.rename_new if arguments[-1] == 1 else disk.exchange):
             raise OSError(22, "Invalid argument")
         result = libc.renameat2(*arguments)
         if result != 0:

@@ -5,79 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cases import CONTENT, JOB, MTIME_NS, Case, on
 from colorwatch import originals
-from colorwatch.originals import Disposal, Fate, dispose, quarantine
-from colorwatch.publishing import SPOOL
-from colorwatch.scan import Fingerprint, Originals
-from killing import KILLED, Disk, Faults, failed_at_every_call, in_child, killed_at_every_call, tampered
-
-CONTENT = b"a grey picture" * 1000
-MTIME_NS = 1_600_000_000_123_456_789
-JOB = 17
-DISKS = {"all": Disk(), "no links": Disk(links=False), "no rename without replacing": Disk(rename_new=False)}
-
-
-class Case:
-    """An inbox with one scan in a folder, and a store to move it to."""
-
-    def __init__(self, top: Path, store: Path | None = None, path: str = "a/x.jpg") -> None:
-        self.inbox = top / "inbox"
-        self.store = store or top / "store"
-        self.path = path
-        self.store.mkdir(parents=True, exist_ok=True)
-        self.place().parent.mkdir(parents=True, exist_ok=True)
-        self.write(CONTENT)
-        self.fingerprint = Fingerprint.of(os.stat(self.place()))
-
-    def place(self) -> Path:
-        return self.inbox / self.path
-
-    def write(self, content: bytes) -> None:
-        self.place().write_bytes(content)
-        os.chmod(self.place(), 0o640)
-        os.utime(self.place(), ns=(MTIME_NS, MTIME_NS))
-
-    def dispose(self, policy: Originals = Originals.ARCHIVE) -> Disposal:
-        return dispose(str(self.inbox), self.path, self.fingerprint, JOB, policy, str(self.store))
-
-    def quarantine(self) -> Disposal:
-        return quarantine(
-            str(self.inbox), self.path, self.fingerprint, JOB, str(self.store), "x.jpg was not coloured", "It is torn."
-        )
-
-    def files(self) -> list[str]:
-        """Every file there is, temporary ones and hidden ones, too."""
-        found = []
-        for top, name in ((self.inbox, "inbox"), (self.store, "store")):
-            for folder, _, names in os.walk(top):
-                found += [os.path.join(name, os.path.relpath(folder, top), file) for file in names]
-        return sorted(os.path.normpath(path) for path in found)
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[Path]:
-    """A folder on another filesystem than the tests' own."""
-    if not os.path.isdir("/dev/shm") or os.stat("/dev/shm").st_dev == os.stat(tempfile.gettempdir()).st_dev:
-        pytest.skip("there is no second filesystem here")
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        yield Path(folder)
-
-
-@pytest.fixture(params=DISKS)
-def disk(request: pytest.FixtureRequest) -> Disk:
-    return DISKS[str(request.param)]
-
-
-def on(disk: Disk, work: Callable[[], Disposal]) -> Disposal:
-    with tampered(Faults(0, lambda: None), disk):
-        return work()
+from colorwatch.names import SPOOL
+from colorwatch.originals import Disposal, Fate
+from colorwatch.scan import Originals
+from killing import KILLED, Disk, Faults, failed_at_every_call, in_child, killed_at_every_call
 
 
 class TestDispose:
@@ -148,14 +87,14 @@ class TestDispose:
         case = Case(tmp_path)
         swapped = tmp_path / "new"
         swapped.write_bytes(b"new")
-        real = originals._Original._set_aside
+        real = originals.rename_ours
 
-        def swap(original: originals._Original, source: int) -> None:
+        def swap(source: int, name: str, target: int, new_name: str) -> None:
             os.replace(swapped, case.place())
-            real(original, source)
+            real(source, name, target, new_name)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(originals._Original, "_set_aside", swap)
+            patch.setattr(originals, "rename_ours", swap)
             assert on(disk, case.dispose) == Disposal(Fate.CHANGED)
         assert case.place().read_bytes() == b"new"
         assert case.files() == ["inbox/a/x.jpg"]
@@ -211,6 +150,28 @@ class TestDispose:
             assert case.dispose() == Disposal(Fate.CHANGED)
         assert case.files() == ["inbox/a/x.jpg"]
 
+    @pytest.mark.parametrize("across", [False, True], ids=["same disk", "across"])
+    @pytest.mark.parametrize("what", ["archive", "delete", "quarantine"])
+    def test_of_a_hard_link_only_the_name_goes(
+        self, tmp_path: Path, elsewhere: Path, disk: Disk, what: str, across: bool
+    ) -> None:
+        case = Case(tmp_path, elsewhere if across else None)
+        (tmp_path / "away").mkdir()
+        os.link(case.place(), tmp_path / "away/mine.jpg")
+        before = os.stat(tmp_path / "away/mine.jpg")
+        assert on(disk, lambda: WORK[what](case)).outcome in FATES[what]
+        assert not case.place().exists()
+        after = os.stat(tmp_path / "away/mine.jpg")
+        assert (after.st_ino, after.st_mode, after.st_mtime_ns) == (before.st_ino, before.st_mode, before.st_mtime_ns)
+        assert (tmp_path / "away/mine.jpg").read_bytes() == CONTENT
+
+    @pytest.mark.parametrize("name", ["x (2).jpg", "y.jpg"])
+    def test_two_links_to_one_scan_in_the_inbox_are_two_scans(self, tmp_path: Path, disk: Disk, name: str) -> None:
+        case = Case(tmp_path)
+        os.link(case.place(), case.inbox / "a" / name)
+        assert on(disk, case.dispose).outcome is Fate.ARCHIVED
+        assert case.files() == [f"inbox/a/{name}", "store/a/x.jpg"]
+
     def test_archive_folders_that_are_links_are_not_followed(self, tmp_path: Path) -> None:
         case = Case(tmp_path)
         (tmp_path / "outside").mkdir()
@@ -221,71 +182,6 @@ class TestDispose:
         assert list((tmp_path / "outside").iterdir()) == []
 
 
-class TestQuarantine:
-    def test_the_scan_and_a_note_stand_side_by_side(self, tmp_path: Path, disk: Disk) -> None:
-        case = Case(tmp_path)
-        assert on(disk, case.quarantine) == Disposal(Fate.QUARANTINED, str(case.store / "a/x.jpg"))
-        assert case.files() == ["store/a/x.jpg", "store/a/x.jpg - why.txt"]
-        note = (case.store / "a/x.jpg - why.txt").read_text("utf-8")
-        for part in ("x.jpg was not coloured", "It is torn.", "a/x.jpg", "beside this note", "What to do:", "job 17"):
-            assert part in note
-
-    def test_asking_again_writes_no_second_note(self, tmp_path: Path, disk: Disk) -> None:
-        case = Case(tmp_path)
-        first = on(disk, case.quarantine)
-        assert on(disk, case.quarantine) == first
-        assert case.files() == ["store/a/x.jpg", "store/a/x.jpg - why.txt"]
-
-    def test_a_second_scan_of_the_same_name_gets_its_own_note(self, tmp_path: Path) -> None:
-        case = Case(tmp_path)
-        case.quarantine()
-        case.write(b"another")
-        case.fingerprint = Fingerprint.of(os.stat(case.place()))
-        quarantine(str(case.inbox), case.path, case.fingerprint, JOB + 1, str(case.store), "t", "r")
-        assert case.files() == [
-            "store/a/x (2).jpg",
-            "store/a/x (2).jpg - why.txt",
-            "store/a/x.jpg",
-            "store/a/x.jpg - why.txt",
-        ]
-
-    def test_a_missing_quarantine_is_made(self, tmp_path: Path) -> None:
-        case = Case(tmp_path)
-        os.rmdir(case.store)
-        assert case.quarantine().outcome is Fate.QUARANTINED
-
-    @pytest.mark.parametrize("name", ["y" * 251 + ".jpg", "ä" * 125 + ".jpg", os.fsdecode(b"b\n\xfe.jpg")])
-    def test_the_note_of_any_name_fits_and_can_be_read(self, tmp_path: Path, name: str) -> None:
-        case = Case(tmp_path, path=name)
-        assert case.quarantine().outcome is Fate.QUARANTINED
-        (note,) = (file for file in os.listdir(case.store) if file.endswith(" - why.txt"))
-        assert len(os.fsencode(note)) <= 255
-        assert note.isprintable()
-        assert "Scan: " in (case.store / note).read_text("utf-8")
-
-    @pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
-    def test_a_scan_that_cannot_be_moved_stays_and_the_note_says_so(self, tmp_path: Path, code: int) -> None:
-        case = Case(tmp_path)
-
-        def fail(*_: object, **__: object) -> None:
-            raise OSError(code, os.strerror(code))
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(originals._Original, "_set_aside", fail)
-            assert case.quarantine() == Disposal(Fate.STAYED)
-            assert case.quarantine() == Disposal(Fate.STAYED)
-        assert case.files() == ["inbox/a/x.jpg", "store/a/x.jpg - why.txt"]
-        assert "still in the inbox" in (case.store / "a/x.jpg - why.txt").read_text()
-
-    def test_a_changed_or_vanished_scan_gets_no_note(self, tmp_path: Path) -> None:
-        case = Case(tmp_path)
-        case.write(b"new")
-        assert case.quarantine() == Disposal(Fate.CHANGED)
-        os.unlink(case.place())
-        assert case.quarantine() == Disposal(Fate.GONE)
-        assert case.files() == []
-
-
 WORK: dict[str, Callable[[Case], Disposal]] = {
     "archive": Case.dispose,
     "delete": lambda case: case.dispose(Originals.DELETE),
@@ -294,7 +190,7 @@ WORK: dict[str, Callable[[Case], Disposal]] = {
 END = {
     "archive": ["store/a/x.jpg"],
     "delete": [],
-    "quarantine": ["store/a/x.jpg", "store/a/x.jpg - why.txt"],
+    "quarantine": ["store/a/x.jpg", "store/a/x.jpg - why.txt", "store/a/x.jpg.reason.json"],
 }
 FATES = {
     "archive": {Fate.ARCHIVED},
@@ -356,7 +252,7 @@ class TestKilled:
         for name, error in failed_at_every_call(start, code, disk):
             case = cases[name]
             if error is not None:
-                visible = [path for path in case.files() if SPOOL not in path and "why.txt" not in path]
+                visible = [path for path in case.files() if SPOOL not in path and not path.endswith((".txt", ".json"))]
                 assert visible or what == "delete", f"{name}: nobody sees the original"
             outcome = on(disk, lambda case=case: WORK[what](case)).outcome  # type: ignore[misc]
             assert outcome in FATES[what], name

@@ -6,16 +6,14 @@ import errno
 import hashlib
 import os
 import stat
-import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from colorwatch import publishing
-from colorwatch.publishing import Publication, clean_spool, discard, next_name, prepare, publish, safe_name, spool_path
+from colorwatch.names import SPOOL
+from colorwatch.publishing import Publication, Rendered, clean_spool, discard, prepare, publish, spool_path
 from killing import Disk, Faults, failed_at_every_call, killed_at_every_call, tampered
 
 CONTENT = b"a coloured picture" * 100
@@ -36,7 +34,7 @@ class Result:
         self.device, self.inode = found.st_dev, found.st_ino
 
     def publish(self) -> Publication:
-        return publish(self.outbox, self.spool, self.final, self.device, self.inode, DIGEST)
+        return publish(self.outbox, self.spool, self.final, Rendered(self.device, self.inode, DIGEST))
 
     def place(self) -> Path:
         return Path(self.outbox, self.final)
@@ -45,7 +43,7 @@ class Result:
         """What a person sees in the outbox."""
         found = []
         for folder, folders, names in os.walk(self.outbox):
-            folders[:] = [name for name in folders if name != publishing.SPOOL]
+            folders[:] = [name for name in folders if name != SPOOL]
             found += [os.path.relpath(os.path.join(folder, name), self.outbox) for name in names]
         return sorted(found)
 
@@ -141,7 +139,7 @@ class TestPublish:
 
     def test_a_missing_outbox_is_not_made(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
-            publish(str(tmp_path / "out"), spool_path(str(tmp_path / "out"), 1, 1), "x.jpg", 1, 1, DIGEST)
+            publish(str(tmp_path / "out"), spool_path(str(tmp_path / "out"), 1, 1), "x.jpg", Rendered(1, 1, DIGEST))
         with pytest.raises(FileNotFoundError):
             prepare(str(tmp_path / "out"))
         assert not (tmp_path / "out").exists()
@@ -225,7 +223,7 @@ class TestSpool:
     def test_only_its_own_files_go_and_kept_ones_stay(self, tmp_path: Path) -> None:
         prepare(str(tmp_path))
         kept, gone = (spool_path(str(tmp_path), job, 1) for job in (1, 2))
-        strange = os.path.join(str(tmp_path), publishing.SPOOL, "notes.txt")
+        strange = os.path.join(str(tmp_path), SPOOL, "notes.txt")
         for path in (kept, gone, strange):
             Path(path).write_bytes(b"x")
         assert clean_spool(str(tmp_path), {kept}) == 1
@@ -238,68 +236,24 @@ class TestSpool:
     def test_a_link_in_its_place_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "out").mkdir()
         (tmp_path / "elsewhere").mkdir()
-        (tmp_path / "out" / publishing.SPOOL).symlink_to(tmp_path / "elsewhere")
+        (tmp_path / "out" / SPOOL).symlink_to(tmp_path / "elsewhere")
         with pytest.raises(NotADirectoryError):
             prepare(str(tmp_path / "out"))
+
+    def test_discard_takes_what_earlier_attempts_of_the_job_left(self, tmp_path: Path) -> None:
+        prepare(str(tmp_path))
+        names = ("7-1.part", "7-2.part", "7-3.part", "7-10.part", "17-1.part", "replaced-7-1.part")
+        for name in names:
+            (tmp_path / SPOOL / name).touch()
+        discard(spool_path(str(tmp_path), 7, 3))
+        left = {path.name for path in (tmp_path / SPOOL).iterdir()}
+        assert left == {"7-10.part", "17-1.part", "replaced-7-1.part"}
 
     def test_discard_takes_nothing_outside_of_a_spool(self, tmp_path: Path) -> None:
         (tmp_path / "x.jpg").write_bytes(b"x")
         with pytest.raises(ValueError, match="spool"):
             discard(str(tmp_path / "x.jpg"))
         discard(spool_path(str(tmp_path), 1, 1))
-
-
-class TestNames:
-    def test_the_number_goes_before_the_ending(self) -> None:
-        assert next_name("a/x.jpg", 2) == "a/x (2).jpg"
-        assert next_name("x", 3) == "x (3)"
-        assert next_name("x.tar.gz", 3) == "x.tar (3).gz"
-
-    def test_a_long_name_is_cut_between_characters(self) -> None:
-        name = next_name("ä" * 125 + "x.jpg", 12)
-        assert name == "ä" * 123 + " (12).jpg"
-        assert len(os.fsencode(name)) <= 255
-
-    def test_a_very_long_ending_is_none(self) -> None:
-        name = next_name("x." + "y" * 253, 2)
-        assert name.endswith("y (2)")
-        assert len(name) == 255
-
-    @given(st.binary(min_size=1, max_size=255).filter(lambda name: b"/" not in name and b"\0" not in name))
-    def test_any_name_a_disk_can_hold_gets_a_next_one_that_fits(self, name: bytes) -> None:
-        one, other = (next_name(f"a/{os.fsdecode(name)}", number) for number in (2, 3))
-        assert one != other
-        assert len(os.fsencode(one)) <= 255 + 2
-        assert one.startswith("a/")
-
-    @pytest.mark.parametrize(
-        ("path", "safe"),
-        [
-            ("a/b.jpg", "a/b.jpg"),
-            ("a\nb\x7f.jpg", "a_b_.jpg"),
-            (os.fsdecode(b"\xff\xfe.jpg"), "__.jpg"),
-            ("../x.jpg", "__/x.jpg"),
-            ("./x.jpg", "_/x.jpg"),
-            ("/etc/x", "etc/x"),
-            (".colorwatch/1-1.part", "_colorwatch/1-1.part"),
-            (".ColorWatch-x", "_ColorWatch-x"),
-            ("x\u202egpj.exe", "x_gpj.exe"),
-            ("父/写真\u3000一.png", "父/写真\u3000一.png"),
-            ("", "_"),
-        ],
-    )
-    def test_safe_names(self, path: str, safe: str) -> None:
-        assert safe_name(path) == safe
-
-    @given(st.binary(max_size=300).filter(lambda name: b"\0" not in name).map(os.fsdecode))
-    def test_a_safe_name_stays_in_its_folder_and_can_be_shown(self, path: str) -> None:
-        safe = safe_name(path)
-        parts = safe.split("/")
-        assert not {"", ".", ".."} & set(parts)
-        assert not any(part.startswith(publishing.SPOOL) for part in parts)
-        assert not any(unicodedata.category(character) in ("Cc", "Cs") for character in safe)
-        assert len(os.fsencode(safe)) <= max(1, len(os.fsencode(path)))
-        safe.encode("utf-8")
 
 
 def test_the_mode_of_the_spool_file_is_that_of_the_result(tmp_path: Path) -> None:
