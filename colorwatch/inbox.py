@@ -1,20 +1,27 @@
 """What is noticed in an inbox: events, a full look now and then, and which files have settled. One thread only.
 
-Events are hints, and the full look covers what they miss; both only say where to look. Long looks are worked off in
-slices, so that the thread can do other things in between.
+Events are hints, and the full look covers what they miss; both only say where to look. Where there are no events, the
+full look comes every few seconds: that is all that polling is. Long looks are worked off in slices, so that the thread
+can do other things in between.
 """
 
 from __future__ import annotations
 
+import errno
 import math
 import os
+import shlex
 import stat
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 
-from colorwatch.beneath import open_beneath, stat_beneath, walk
+from colorwatch.beneath import names, open_beneath, stat_beneath, walk
+from colorwatch.disks import Disks
+from colorwatch.doubts import Doubts
 from colorwatch.errors import explain_os_error
-from colorwatch.litter import is_litter, named_as_picture
+from colorwatch.faultpoint import reach
+from colorwatch.litter import is_litter, why_ignored
+from colorwatch.lookout import Lookout, Root
 from colorwatch.messages import (
     FolderSettings,
     Ignored,
@@ -27,20 +34,12 @@ from colorwatch.messages import (
     Vanished,
 )
 from colorwatch.scan import Fingerprint, printable
-from colorwatch.settle import Quiet, Settler
-from colorwatch.watch import Watch
+from colorwatch.settle import Quiet, Seen, Settler
 
 SLICE = 256  # entries looked at in one turn
-CHECK_SECONDS = 5.0  # how often root and watch are checked; also how soon a path that failed is looked at again
+SLICE_SECONDS = 0.1  # a slow share has fewer in the same time
+CHECK_SECONDS = 2.0  # how often root and watch are checked; also how soon a path that failed is looked at again
 SHORTEST_CHECK_SECONDS = 0.1
-
-_KINDS = (
-    (stat.S_ISLNK, "a symbolic link"),
-    (stat.S_ISFIFO, "a named pipe (fifo)"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISBLK, "a block device"),
-    (stat.S_ISCHR, "a character device"),
-)
 
 
 class Inbox:
@@ -60,16 +59,19 @@ class Inbox:
     ) -> None:
         self._settings = settings
         self._tell = tell
-        self._on_path = on_path
-        self._on_folder = on_folder
         self._clock = clock
+        self._lookout = Lookout(settings, tell, on_path, on_folder, clock)
         self._settler = Settler(settings.settle_seconds, settings.incomplete_seconds, known)
         self._hints: dict[str, bool] = {}  # path -> whether it was said to be a folder
         self._walks: deque[Generator[None, None, None]] = deque()
         self._rescanning = self._rescan_again = False
         self._next_rescan = self._next_check = clock()
-        self._watch: Watch | None = None
-        self._root: tuple[int, int] | None = None  # device and inode of the inbox that is watched
+        self._next_glance = math.inf
+        self._walked = 0.0  # seconds of walking that this look has taken so far
+        self._glanced = 0.0  # and that the last glance took
+        self._root: Root | None = None  # the folder that is looked at, None while there is none
+        self._disks = Disks()
+        self._doubts = Doubts()
         self._unreachable = False
         self._ignored: dict[str, str] = {}
         self._troubles: set[tuple[str, int | None]] = set()
@@ -80,6 +82,7 @@ class Inbox:
     def hint(self, path: str, *, is_folder: bool = False) -> None:
         """Something may have happened at `path`; "" stands for the inbox itself."""
         self._hints[path] = self._hints.get(path, False) or is_folder
+        self._lookout.heard(path, is_folder=is_folder)
 
     def turn(self) -> None:
         """Looks at a slice of everything that waits to be looked at."""
@@ -103,7 +106,7 @@ class Inbox:
         return self._settler.unsettled + len(self._hints) + len(self._walks)
 
     def close(self) -> None:
-        self._stop_watch()
+        self._lookout.close()
         self._close_walks()
 
     def wait(self, path: str, seconds: float) -> None:
@@ -130,11 +133,14 @@ class Inbox:
         except OSError as error:
             self._lose_root(error)
             return
-        found = os.fstat(descriptor)
+        root = Root.of(descriptor)
         os.close(descriptor)
-        root = (found.st_dev, found.st_ino)
-        if root != self._root or self._watch is None or not self._watch.healthy():
-            self._start_watch(root)
+        if not root.same_folder(self._root) or self._lookout.lost_root():
+            self._disks.forget()
+            self._doubts.begin(self._settler.paths())
+        self._root = root
+        if self._lookout.attend(root):
+            self._want_rescan()
         if self._unreachable:
             self._unreachable = False
             self._tell(Reachable(self._settings.name))
@@ -142,30 +148,13 @@ class Inbox:
             self._next_rescan = math.inf
             self._rescanning = True
             self._walks.append(self._rescan())
-        self._check_by(self._next_rescan)
-
-    def _start_watch(self, root: tuple[int, int]) -> None:
-        self._stop_watch()
-        if root != self._root:
-            self._root = root
-            self._want_rescan()
-        watch = Watch(self._settings.inbox, self._settings.recursive, self._on_path, self._on_folder)
-        try:
-            watch.start()
-        except OSError as error:
-            watch.stop()
-            self._trouble("", error, "watch", "the inbox cannot be watched, and is only looked through now and then")
-        else:
-            self._watch = watch
-            self._want_rescan()
-
-    def _stop_watch(self) -> None:
-        if self._watch is not None:
-            watch, self._watch = self._watch, None
-            watch.stop()
+        elif self._lookout.polling and not self._rescanning and self._clock() >= self._next_glance:
+            self._next_glance = math.inf
+            self._walks.append(self._glance())
+        self._check_by(min(self._next_rescan, self._next_glance))
 
     def _lose_root(self, error: OSError) -> None:
-        self._stop_watch()
+        self._lookout.close()
         self._root = None
         self._hints.clear()
         self._close_walks()
@@ -173,7 +162,13 @@ class Inbox:
         self._next_check = self._clock() + min(CHECK_SECONDS, self._settings.rescan_seconds)
         if not self._unreachable:
             self._unreachable = True
-            self._tell(Unreachable(self._settings.name, explain_os_error(error)))
+            self._tell(Unreachable(self._settings.name, self._why_unreachable(error)))
+
+    def _why_unreachable(self, error: OSError) -> str:
+        if error.errno != errno.ENOENT:
+            return explain_os_error(error)
+        shown = printable(self._settings.inbox)
+        return f"there is no folder {shown}; mount its disk, or make it with: mkdir -p {shlex.quote(shown)}"
 
     def _check_by(self, when: float) -> None:
         self._next_check = min(self._next_check, max(when, self._clock() + SHORTEST_CHECK_SECONDS))
@@ -219,56 +214,57 @@ class Inbox:
             self._see(path, found)
         return found
 
+    def absence_counts(self, path: str) -> bool:
+        """Whether it means something that nothing is at `path`. Raises OSError.
+
+        In an inbox that is not the one that was looked at (one that is not mounted, say) it means nothing.
+        """
+        top, root = os.stat(self._settings.inbox), self._root
+        return root is not None and (top.st_dev, top.st_ino) == (root.device, root.inode) and path not in self._doubts
+
     def _vanished(self, path: str) -> None:
-        top = os.stat(self._settings.inbox)
-        # In an inbox that is not the one that was watched (one that is not mounted, say) absence means nothing.
-        if (top.st_dev, top.st_ino) == self._root:
+        if self.absence_counts(path):
             self._settler.forget(path)
             self._ignored.pop(path, None)
             self._tell(Vanished(self._settings.name, path))
 
-    def _see(self, path: str, found: os.stat_result) -> bool:
-        """Takes note of what stands at a path; true for a file that may be a scan."""
+    def _see(self, path: str, found: os.stat_result) -> Seen | None:
+        """Takes note of what stands at a path; None for what cannot be a scan."""
         if stat.S_ISREG(found.st_mode):
-            self._ignored.pop(path, None)
-            self._settler.observe(path, found.st_size, found.st_mtime_ns, found.st_ino, self._clock())
-            return True
+            if self._ignored:
+                self._ignored.pop(path, None)
+            reach("detect")
+            seen = self._settler.observe(path, found.st_size, found.st_mtime_ns, found.st_ino, self._clock())
+            if self._doubts:
+                self._doubts.saw(path, unchanged=seen is Seen.SAME)
+            return seen
         self._settler.forget(path)
-        why = self._why_ignored(path, found.st_mode)
+        why = why_ignored(path, found.st_mode, recursive=self._settings.recursive)
         if why and self._ignored.get(path) != why:
             self._ignored[path] = why
             self._tell(Ignored(self._settings.name, path, why))
-        return False
-
-    def _why_ignored(self, path: str, mode: int) -> str:
-        if stat.S_ISDIR(mode):
-            inside = (
-                "the scans inside it count as usual" if self._settings.recursive else "what is inside is not looked at"
-            )
-            return f"It is a folder with the name of a picture; {inside}." if named_as_picture(path) else ""
-        kind = next((kind for test, kind in _KINDS if test(mode)), "not a regular file")
-        return f"It is {kind}, not a file; put the picture itself into the inbox."
+        return None
 
     def _failed_look(self, path: str, error: OSError) -> None:
         self._check()
         if self._root is not None:  # else it was not the path's fault
             self._trouble(path, error)
 
-    def _trouble(self, path: str, error: OSError, step: str = "look", what: str = "") -> None:
+    def _trouble(self, path: str, error: OSError) -> None:
         """Told once, until a full look has passed without it."""
         key = (path, error.errno)
         if key not in self._troubles and key not in self._earlier_troubles:
-            what = what or f"{printable(path) or 'the inbox'} cannot be looked at"
-            text = f"{what}: {explain_os_error(error)}"
-            self._tell(Trouble(self._settings.name, None, step, error.errno or 0, text))
+            text = f"{printable(path) or 'the inbox'} cannot be looked at: {explain_os_error(error)}"
+            self._tell(Trouble(self._settings.name, None, "look", error.errno or 0, text))
         self._troubles.add(key)
 
     # --- slices ---------------------------------------------------------------------------------------------------
 
     def _walk_on(self) -> None:
+        began = self._clock()
         for _ in range(SLICE):
-            if not self._walks:
-                return
+            if not self._walks or self._clock() > began + SLICE_SECONDS:
+                break
             walk_on = self._walks.popleft()
             try:
                 next(walk_on)
@@ -281,6 +277,7 @@ class Inbox:
                 walk_on.close()
                 return
             self._walks.appendleft(walk_on)
+        self._walked += self._clock() - began
 
     def _walk_below(self, path: str) -> Generator[None, None, None]:
         for below, found in self._entries(path):
@@ -290,23 +287,65 @@ class Inbox:
     def _rescan(self) -> Generator[None, None, None]:
         """A full look at the inbox."""
         self._earlier_troubles, self._troubles = self._troubles, set()
+        self._walked = 0.0
+        self._lookout.look_begins()
+        reach("rescan")
         files = 0
+        self._disks.look_begins(self._root.device if self._root is not None else 0)
         for path, found in self._entries(""):
-            files += self._see(path, found)
+            if stat.S_ISDIR(found.st_mode) and self._settings.recursive:
+                self._lookout.listed(path)
+                if self._disks.saw(path, found.st_dev):  # what was there until now may be on the other disk
+                    self._doubts.begin(self._settler.paths(), below=path)
+            seen = self._see(path, found)
+            files += seen is not None
+            if seen is Seen.NEW and path not in self._hints:
+                self._lookout.found(path)
             yield
+        self._lookout.look_ends(disks_changed=self._disks.look_ends())
         # More remembered than seen: some went unnoticed. An empty inbox tells nothing: its disk may not be mounted.
-        if 0 < files < len(self._settler):
-            for path in self._settler.paths():
-                if self._counts(path):
-                    self._look(path)
-                else:
-                    self._settler.forget(path)
-                yield
+        if 0 < files < len(self._settler) - len(self._doubts):
+            yield from self._look_for_the_missing()
         self._rescanning = False
-        self._next_rescan = self._clock() + (0.0 if self._rescan_again else self._settings.rescan_seconds)
+        pause = self._lookout.seconds_between_looks(self._walked)
+        self._next_rescan = self._clock() + (0.0 if self._rescan_again else pause)
         self._rescan_again = False
+        self._want_glance()
         self._check_by(self._next_rescan)
         self._tell(Rescanned(self._settings.name, files, self._settler.unsettled))
+
+    def _glance(self) -> Generator[None, None, None]:
+        """Between full looks, where an inbox is polled: a look at the names alone finds what is new."""
+        self._walked = 0.0
+        settings, remembers = self._settings, self._settler.remembers
+        for path, is_folder in names(settings.inbox, recursive=settings.recursive, skip=is_litter):
+            if not is_folder and not remembers(path) and self._counts(path):
+                self._look(path)
+            yield
+        self._glanced = self._walked
+        self._want_glance()
+
+    def _want_glance(self) -> None:
+        """The next glance in good time, unless a full look comes before it."""
+        when = self._clock() + self._lookout.seconds_between_looks(self._glanced, glance=True)
+        self._next_glance = when if self._lookout.polling and when < self._next_rescan else math.inf
+        self._check_by(self._next_glance)
+
+    def _look_for_the_missing(self) -> Generator[None, None, None]:
+        """Looks at each path that is remembered and that another walk does not find."""
+        found = set()
+        for path, _ in self._entries(""):
+            found.add(path)
+            yield
+        closed = {path for path, _ in self._troubles}  # what is in these folders cannot be seen now
+        for path in self._settler.paths():
+            if path in found or path in self._doubts or any(folder in closed for folder in _around(path)):
+                continue
+            if self._counts(path):
+                self._look(path)
+            else:
+                self._settler.forget(path)
+            yield
 
     def _entries(self, start: str) -> Iterator[tuple[str, os.stat_result]]:
         settings = self._settings
@@ -340,7 +379,14 @@ class Inbox:
             return
         if stat.S_ISREG(found.st_mode) and quiet.matches(found.st_size, found.st_mtime_ns, found.st_ino):
             fingerprint = Fingerprint.of(found)
+            reach("settled")
             self._tell(Settled(self._settings.name, path, fingerprint, quiet.patient, quiet.lengthened))
         else:
             settler.forget(path)
             self._see(path, found)
+
+
+def _around(path: str) -> Iterator[str]:
+    """The folders around a path, the inbox itself ("") left out."""
+    while path := os.path.dirname(path):
+        yield path

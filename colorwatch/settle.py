@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 LENGTHENED_QUIET = 4.0  # a zero tail waits this many quiet times more, once
 
@@ -23,6 +24,14 @@ def signature(size: int, mtime_ns: int) -> int:
     Device and inode stay out of it: a re-mounted share has other ones, and every file on it would look new.
     """
     return (mtime_ns * _MIX + size) & _MASK
+
+
+class Seen(Enum):
+    """What a look at a file was, held against what was remembered of its path."""
+
+    NEW = "nothing was remembered"
+    SAME = "unchanged"
+    CHANGED = "changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +100,28 @@ class Settler:
         """All paths remembered, in no order."""
         return [*self._known, *self._pending]
 
-    def observe(self, path: str, size: int, mtime_ns: int, inode: int, now: float) -> None:
+    def remembers(self, path: str) -> bool:
+        """Whether anything was ever seen at this path, and not forgotten."""
+        return path in self._known or path in self._pending
+
+    def observe(self, path: str, size: int, mtime_ns: int, inode: int, now: float) -> Seen:
         """Tells how the file looks now. Any change in size, time or inode starts its quiet time again."""
         seen = signature(size, mtime_ns)
         pending = self._pending.get(path)
         if pending is None:
-            if self._known.get(path) == seen:
-                return
+            known = self._known.get(path)
+            if known == seen:
+                return Seen.SAME
+            result = Seen.NEW if known is None else Seen.CHANGED
             self._known.pop(path, None)
         elif pending.signature == seen and pending.inode in (None, inode):
             pending.inode = inode
-            return
+            return Seen.SAME
         else:
+            result = Seen.CHANGED
             self._remove(path)
         self._add(path, _Pending(seen, inode, fresh=True), now + self._quiet)
+        return result
 
     def forget(self, path: str) -> None:
         """Drops all memory of a path: the next file seen there is a new one."""

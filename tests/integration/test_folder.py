@@ -3,148 +3,54 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import shutil
 import socket
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 
 from colorwatch import inbox as inbox_module
 from colorwatch import originals
-from colorwatch.folder import (
+from colorwatch.commands import (
     CleanSpool,
-    Command,
     Discard,
     Dispose,
-    Disposed,
-    Folder,
-    FolderSettings,
     Forget,
-    Ignored,
     Incomplete,
     LookAgain,
-    Message,
-    NameTaken,
     Publish,
-    Published,
     Quarantine,
+    ZeroTail,
+)
+from colorwatch.messages import (
+    Disposed,
+    Ignored,
+    NameTaken,
+    Published,
     Quarantined,
-    Reachable,
     Rescanned,
     Settled,
     SpoolCleaned,
     SpoolLost,
     Trouble,
-    Unreachable,
-    ZeroTail,
 )
 from colorwatch.originals import Fate
 from colorwatch.publishing import spool_path
-from colorwatch.scan import Fingerprint, Originals
+from colorwatch.scan import Fingerprint
 from colorwatch.settle import signature
+from desk import QUIET, Desk
 from waiting import drip_write, eventually
-
-QUIET = 0.2
-M = TypeVar("M")
-
-
-class Desk:
-    """A folder with its shares, and all it has told."""
-
-    def __init__(self, top: Path, **changes: Any) -> None:
-        self.top = top
-        self.inbox, self.outbox, self.archive = top / "inbox", top / "outbox", top / "archive"
-        for folder in (self.inbox, self.outbox, self.archive):
-            folder.mkdir(exist_ok=True)
-        settings = FolderSettings(
-            "family",
-            str(self.inbox),
-            str(self.outbox),
-            Originals.ARCHIVE,
-            str(self.archive),
-            str(top / "quarantine"),
-            settle_seconds=QUIET,
-            rescan_seconds=600.0,
-            incomplete_seconds=1.0,
-            recursive=True,
-        )
-        self.settings = replace(settings, **changes)
-        self.told: list[Message] = []
-        self.folder: Folder
-
-    def start(self, known: dict[str, int] | None = None, *, looked: bool = True) -> Desk:
-        self.folder = Folder(self.settings, known or {}, self.told.append)
-        self.folder.start()
-        if looked:
-            eventually(lambda: self.all(Rescanned), message="the first full look")
-        return self
-
-    def stop(self) -> None:
-        self.folder.stop()
-        assert self.folder.join(10.0)
-
-    def all(self, kind: type[M]) -> list[M]:
-        return [message for message in list(self.told) if isinstance(message, kind)]
-
-    def settled(self) -> list[str]:
-        return [message.path for message in self.all(Settled)]
-
-    def quiet(self) -> None:
-        """Waits until nothing is under way."""
-        eventually(lambda: self.folder.pending() == 0, 30.0, "nothing pending")
-
-    def settles(self, *paths: str) -> None:
-        """Exactly these paths settle, each once, in any order, and nothing else."""
-        eventually(lambda: not Counter(paths) - Counter(self.settled()), 30.0, f"{paths} settled")
-        self.quiet()
-        assert Counter(self.settled()) == Counter(paths)
-
-    def ask(self, command: Command, kind: type[M]) -> M:
-        before = len(self.all(kind))
-        self.folder.send(command)
-        eventually(lambda: len(self.all(kind)) > before, message=f"an answer to {command}")
-        return self.all(kind)[before]
-
-    def put(self, path: str, content: bytes = b"scan") -> Path:
-        place = self.inbox / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(content)
-        return place
-
-    def outside(self, name: str, content: bytes = b"scan") -> Path:
-        place = self.top / name
-        place.write_bytes(content)
-        return place
-
-
-@pytest.fixture
-def desks(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
-    made: list[Desk] = []
-
-    def make(**changes: Any) -> Desk:
-        desk = Desk(tmp_path, **changes)
-        made.append(desk)
-        return desk
-
-    yield make
-    for desk in made:
-        if hasattr(desk, "folder"):
-            desk.stop()
-
-
-@pytest.fixture
-def desk(desks: Callable[..., Desk]) -> Desk:
-    return desks().start()
 
 
 class TestArriving:
+    @pytest.fixture(params=["events", "poll"])
+    def desk(self, desks: Callable[..., Desk], request: pytest.FixtureRequest) -> Desk:
+        return desks(watch=request.param, poll_seconds=0.1).start()
+
     def test_a_file_written_in_place(self, desk: Desk) -> None:
         desk.put("x.jpg")
         desk.settles("x.jpg")
@@ -158,9 +64,18 @@ class TestArriving:
         os.link(desk.outside("x"), desk.inbox / "x.jpg")
         desk.settles("x.jpg")
 
-    @pytest.mark.parametrize("temporary", [".x.jpg.tmp", "x.jpg.part", ".syncthing.x.jpg.tmp", "~$x.jpg"])
+    @pytest.mark.parametrize(
+        "temporary", [".x.jpg.tmp", "x.jpg.part", ".syncthing.x.jpg.tmp", ".~x.jpg", "x.jpg.filepart"]
+    )
     def test_a_file_that_gets_its_name_at_the_end(self, desk: Desk, temporary: str) -> None:
         os.rename(desk.put(temporary), desk.inbox / "x.jpg")
+        desk.settles("x.jpg")
+
+    def test_a_file_linked_to_its_name_and_unlinked_from_the_first(self, desk: Desk) -> None:
+        """As maildir does it, and what puts files without replacing."""
+        place = desk.put(".x.jpg.tmp")
+        os.link(place, desk.inbox / "x.jpg")
+        os.unlink(place)
         desk.settles("x.jpg")
 
     def test_a_file_renamed_over_another_settles_again(self, desk: Desk) -> None:
@@ -385,6 +300,7 @@ class TestCommands:
         answer = desk.ask(Quarantine(1, "x.jpg", desk.all(Settled)[0].fingerprint, "title", "reason"), Quarantined)
         assert answer.where == str(desk.top / "quarantine" / "x.jpg")
         assert (desk.top / "quarantine" / "x.jpg - why.txt").exists()
+        assert (desk.top / "quarantine" / "x.jpg.reason.json").exists()
 
     def test_trouble_is_told_in_plain_words_and_the_same_command_works_later(self, desk: Desk) -> None:
         publish = self.rendered(desk)
@@ -449,131 +365,3 @@ class TestCommands:
         eventually(lambda: desk.all(Rescanned))
         assert answered < next(i for i, message in enumerate(desk.told) if isinstance(message, Rescanned))
         eventually(lambda: len(set(desk.settled())) == 3000, 30.0)
-
-
-class TestRoot:
-    def test_a_root_made_anew_is_watched_again(
-        self, desks: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        desk = desks(rescan_seconds=0.3).start()
-        shutil.rmtree(desk.inbox)
-        eventually(lambda: desk.all(Unreachable))
-        desk.inbox.mkdir()
-        eventually(lambda: desk.all(Reachable))
-        desk.put("x.jpg")
-        desk.settles("x.jpg")
-        assert len(desk.all(Unreachable)) == 1
-        assert len(desk.all(Reachable)) == 1
-
-    def test_a_root_that_was_never_there_is_waited_for(self, desks: Callable[..., Desk]) -> None:
-        desk = desks(rescan_seconds=0.3)
-        os.rmdir(desk.inbox)
-        desk.start(looked=False)
-        eventually(lambda: desk.all(Unreachable))
-        desk.put("x.jpg")
-        desk.settles("x.jpg")
-
-    def test_a_root_swapped_for_another_folder_gets_a_new_watch(
-        self, desks: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(inbox_module, "CHECK_SECONDS", 0.1)
-        desk = desks().start()
-        desk.put("x.jpg")
-        desk.settles("x.jpg")
-        os.rename(desk.inbox, desk.top / "old")
-        desk.inbox.mkdir()
-        shutil.copy2(desk.top / "old" / "x.jpg", desk.inbox / "x.jpg")
-        eventually(lambda: len(desk.all(Rescanned)) > 1)
-        desk.put("y.jpg")
-        desk.settles("x.jpg", "y.jpg")
-
-    def test_known_files_survive_a_share_that_comes_and_goes(
-        self, desks: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(inbox_module, "CHECK_SECONDS", 0.1)
-        desk = desks(rescan_seconds=0.2)
-        for number in range(50):
-            desk.put(f"{number}.jpg")
-        desk.start()
-        desk.settles(*(f"{number}.jpg" for number in range(50)))
-        for _ in range(3):
-            looks = len(desk.all(Rescanned))
-            os.rename(desk.inbox, desk.top / "share")
-            desk.inbox.mkdir()
-            eventually(lambda looks=looks: len(desk.all(Rescanned)) > looks + 1)  # type: ignore[misc]
-            os.rmdir(desk.inbox)
-            os.rename(desk.top / "share", desk.inbox)
-            looks = len(desk.all(Rescanned))
-            eventually(lambda looks=looks: len(desk.all(Rescanned)) > looks + 1)  # type: ignore[misc]
-        desk.settles(*(f"{number}.jpg" for number in range(50)))
-
-    def test_a_dead_watch_is_replaced_and_what_it_missed_is_found(
-        self, desks: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        desk = desks().start()
-        watch = desk.folder._inbox._watch
-        assert watch is not None
-        watch.stop()
-        desk.put("x.jpg")
-        assert not watch.healthy()
-        desk.settles("x.jpg")
-
-    def test_lost_events_are_made_up_for_by_a_full_look(
-        self, desks: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        desk = desks().start()
-        desk.quiet()
-        monkeypatch.setattr(desk.folder, "_on_path", lambda path: None)
-        watch = desk.folder._inbox._watch
-        assert watch is not None
-        monkeypatch.setattr(watch._handler, "_on_path", lambda path: None)
-        desk.put("x.jpg")
-        logging.getLogger("watchdog.observers.inotify_c").warning(
-            "Inotify queue overflowed; filesystem events were lost"
-        )
-        desk.settles("x.jpg")
-
-    def test_a_rescan_finds_what_no_event_told(
-        self, desks: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        desk = desks(rescan_seconds=0.3).start()
-        watch = desk.folder._inbox._watch
-        assert watch is not None
-        monkeypatch.setattr(watch._handler, "dispatch", lambda event: None)
-        desk.put("a/x.jpg")
-        desk.settles("a/x.jpg")
-
-    def test_an_inbox_that_cannot_be_watched_is_looked_through(
-        self, desks: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def full(watch: object) -> None:
-            raise OSError(28, "inotify watch limit reached")
-
-        monkeypatch.setattr(inbox_module.Watch, "start", full)
-        desk = desks(rescan_seconds=0.3).start()
-        desk.put("x.jpg")
-        desk.settles("x.jpg")
-        eventually(lambda: len(desk.all(Rescanned)) > 3)
-        assert [message.step for message in desk.all(Trouble)] == ["watch"]
-
-    def test_a_folder_that_cannot_be_read_is_told_once_and_the_rest_goes_on(self, desks: Callable[..., Desk]) -> None:
-        desk = desks(rescan_seconds=0.3)
-        desk.put("closed/x.jpg").parent.chmod(0)
-        if os.access(desk.inbox / "closed", os.R_OK):
-            pytest.skip("this user reads every folder")
-        desk.put("y.jpg")
-        desk.start()
-        desk.settles("y.jpg")
-        eventually(lambda: len(desk.all(Rescanned)) > 3)
-        assert len(desk.all(Trouble)) == 1
-        (desk.inbox / "closed").chmod(0o755)
-        desk.settles("closed/x.jpg", "y.jpg")
-
-    def test_stopping_does_not_wait_for_the_inbox(self, desks: Callable[..., Desk]) -> None:
-        desk = desks()
-        for number in range(2000):
-            desk.put(f"{number}.jpg")
-        desk.start(looked=False)
-        desk.stop()
-        threads = {thread.name for thread in threading.enumerate()}
-        assert "folder family" not in threads

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from colorwatch.settle import LENGTHENED_QUIET, Settler, signature
+from colorwatch.settle import LENGTHENED_QUIET, Seen, Settler, signature
 
 QUIET = 5.0
 PATIENCE = 3600.0
@@ -54,6 +54,27 @@ class TestQuietTime:
         assert len(s.due(5.0, 4)) == 4
         assert s.next_due() == QUIET
         assert len(s.due(5.0)) == 6
+
+
+class TestSeen:
+    def test_a_look_says_what_it_was(self) -> None:
+        s = settler({"known": signature(1, 1)})
+        assert s.observe("known", 1, 1, 7, 0.0) is Seen.SAME
+        assert s.observe("known", 2, 1, 7, 0.0) is Seen.CHANGED
+        assert s.observe("a", 1, 1, 1, 0.0) is Seen.NEW
+        assert s.observe("a", 1, 1, 1, 1.0) is Seen.SAME
+        assert s.observe("a", 1, 1, 2, 2.0) is Seen.CHANGED
+        s.due(9.0)
+        assert s.observe("a", 1, 1, 2, 9.0) is Seen.SAME
+        s.forget("a")
+        assert s.observe("a", 1, 1, 2, 9.0) is Seen.NEW
+
+    def test_what_was_seen_is_remembered_until_it_is_forgotten(self) -> None:
+        s = settler({"known": signature(1, 1)})
+        s.observe("a", 1, 1, 1, 0.0)
+        assert [s.remembers(path) for path in ("known", "a", "b")] == [True, True, False]
+        s.forget("known")
+        assert not s.remembers("known")
 
 
 class TestOnce:
