@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from waiting import eventually
 
 Picture = NDArray[np.uint8]
+UNFINISHED = {"queued", "running", "rendered", "published", "stuck"}
 
 
 @dataclass
@@ -92,7 +93,7 @@ class House:
         def done() -> bool:
             assert self.daemon is None or self.daemon.poll() is None, "the daemon ended by itself"
             counts = self.counts()
-            return counts.get("done", 0) >= count and not set(counts) & {"queued", "running", "rendered", "published"}
+            return counts.get("done", 0) >= count and not set(counts) & UNFINISHED
 
         eventually(done, timeout, f"{count} done")
 
@@ -171,10 +172,14 @@ def audit(house: House, drops: dict[str, Drop]) -> Audit:
     ]
     found.originals += sorted(name for name in files(house.path(empty)) if ".colorwatch" not in name)
     ledger = sqlite3.connect(house.path("state", "ledger.sqlite3"))
-    jobs = collections.Counter(
-        os.fsdecode(row[0]) for row in ledger.execute("SELECT path FROM job WHERE state = 'done'")
-    )
+    done = ledger.execute("SELECT path, output, result FROM job WHERE state = 'done'").fetchall()
     ledger.close()
+    # One without a result of its own only cleared an original whose content was done before.
+    jobs = collections.Counter(os.fsdecode(path) for path, output, _ in done if output is not None)
+    for _, output, result in done:
+        relative = os.fsdecode(output or b"")
+        if result and relative in results and digest(results[relative]) != json.loads(result)["digest"]:
+            found.torn.append(f"{relative} is not what the ledger knows")
     found.doubled += [f"{name} ({count} jobs)" for name, count in jobs.items() if count > 1]
     return found
 

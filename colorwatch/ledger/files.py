@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import sqlite3
 import time
 from dataclasses import dataclass
@@ -12,6 +13,10 @@ from urllib.parse import quote
 from colorwatch.errors import StateError
 from colorwatch.ledger.schema import SCHEMA_VERSION, make, migrate
 
+CHECKED_BYTES = 64 * 2**20
+"""A larger ledger is checked only after a death: the check reads all of it, and a million jobs take a gigabyte."""
+
+_CLOSED = "closed"  # the setting that holds the size of a ledger that was closed in good order
 _BESIDE = ("-wal", "-shm")  # what SQLite keeps beside a ledger
 _NOT_OURS_TO_MEND = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
@@ -57,13 +62,32 @@ def _connect(path: str) -> Opened:
         db.execute("PRAGMA synchronous = FULL")
         version = db.execute("PRAGMA user_version").fetchone()[0]
         _refuse_newer(path, version)
-        if version:
+        if version and not _was_closed(db, path):
             _require_whole(db)
         _bring_up_to_date(db, path, version)
+        db.execute("DELETE FROM setting WHERE name = ?", (_CLOSED,))
     except BaseException:
         db.close()
         raise
     return Opened(db, fresh=version == 0)
+
+
+def _was_closed(db: sqlite3.Connection, path: str) -> bool:
+    """Whether a large ledger was closed in good order, and has the size that it had then: it needs no long check."""
+    size = os.path.getsize(path)
+    if size <= CHECKED_BYTES or db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'setting'").fetchone() is None:
+        return False
+    row = db.execute("SELECT value FROM setting WHERE name = ?", (_CLOSED,)).fetchone()
+    return row is not None and row[0] == str(size)
+
+
+def close(db: sqlite3.Connection, *, sound: bool) -> None:
+    """Closes the ledger; with `sound` it is noted that it was, so that the next start need not check it."""
+    with contextlib.suppress(sqlite3.Error):
+        if sound:
+            pages, each = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+            db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (_CLOSED, str(pages * each)))
+    db.close()
 
 
 def _require_whole(db: sqlite3.Connection) -> None:
@@ -141,22 +165,34 @@ def _sync_folder(path: str) -> None:
 
 def connect_to_read(path: str) -> sqlite3.Connection:
     """Opens the ledger at `path` beside a running daemon, for reading alone; raises StateError."""
-    if not os.path.exists(path):
-        raise StateError(f"{path}: there is no ledger yet; start colorwatch once with this config")
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StateError(f"{path}: there is no ledger yet; start colorwatch once with this config") from error
+    except OSError as error:
+        raise StateError(f"{path}: the ledger cannot be reached ({error.strerror}); {whom_to_be(path)}") from error
     try:
         db = sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True, isolation_level=None)
         db.row_factory = sqlite3.Row
         db.execute("PRAGMA busy_timeout = 10000")
         version = db.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.Error as error:
-        raise StateError(
-            f"{path}: the ledger cannot be read ({error}); ask as the user that colorwatch runs as"
-        ) from error
+        raise StateError(f"{path}: the ledger cannot be read ({error}); {whom_to_be(path)}") from error
     _refuse_newer(path, version)
     if version < SCHEMA_VERSION:
         db.close()
         raise StateError(f"{path}: the ledger was written by an older colorwatch; start this one once")
     return db
+
+
+def whom_to_be(path: str) -> str:
+    """The sentence part that says as which user to ask colorwatch something: the one whom the ledger belongs to."""
+    owner = "colorwatch"
+    for place in (path, os.path.dirname(path)):
+        with contextlib.suppress(OSError, KeyError):
+            owner = pwd.getpwuid(os.stat(place).st_uid).pw_name
+            break
+    return f"ask as the user that colorwatch runs as: sudo -u {owner} colorwatch ..."
 
 
 def _refuse_newer(path: str, version: int) -> None:

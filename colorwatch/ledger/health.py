@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
+from colorwatch.ledger.schema import RECALL, RECALLED
+
 
 class Health:
     """Part of the ledger; its writes belong into the ledger's `batch`."""
@@ -23,8 +25,13 @@ class Health:
         )
 
     def clear(self) -> None:
-        """At a start nothing is known of any folder."""
-        self._db.execute("DELETE FROM health")
+        """At a start nothing is known of any folder, but whether its results are all in the ledger."""
+        self._db.execute("DELETE FROM health WHERE subject <> ?", (RECALL,))
+
+    def recalled(self, folder: str) -> bool:
+        """Whether all results of the folder are in the ledger: none was lost, or all were recalled."""
+        row = self._db.execute("SELECT state FROM health WHERE folder = ? AND subject = ?", (folder, RECALL)).fetchone()
+        return row is not None and row[0] == RECALLED
 
     def setting(self, name: str) -> str | None:
         row = self._db.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()

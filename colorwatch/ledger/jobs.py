@@ -1,7 +1,8 @@
 """The jobs: one SQLite row each, written by the parent alone, and the truth after any crash.
 
-`queued -> running -> rendered -> published -> done`, aside `skipped` and `quarantined`. Every step of the order of
-operations commits here before the next one touches a disk; `synchronous=FULL` makes a commit mean "on the disk".
+`queued -> running -> rendered -> published -> done`, aside `stuck`, `skipped` and `quarantined`. Every step of the
+order of operations commits here before the next one touches a disk; `synchronous=FULL` makes a commit mean "on the
+disk".
 Callers group the writes of one tick in `batch()`, and act only after it has committed.
 """
 
@@ -17,16 +18,20 @@ from contextlib import contextmanager
 from typing import Any
 
 from colorwatch.errors import StateError
-from colorwatch.ledger.files import connect
+from colorwatch.ledger.ageing import Ageing
+from colorwatch.ledger.contents import Contents
+from colorwatch.ledger.files import close, connect
 from colorwatch.ledger.health import Health
+from colorwatch.ledger.redos import Redos
 from colorwatch.ledger.requests import Requests
 from colorwatch.ledger.rows import COLUMNS, fingerprint_columns, job_of
+from colorwatch.ledger.schema import ACTIVE, READY, SUSPECT, WAITING
 from colorwatch.ledger.waits import Waits
-from colorwatch.scan import Facts, Fingerprint, Job, Rendering, Scan, State
+from colorwatch.scan import Facts, Job, Rendering, Scan, State
 from colorwatch.wire import to_plain
 
 UNFINISHED = (State.QUEUED, State.RUNNING, State.RENDERED, State.PUBLISHED, State.STUCK)
-_SUSPECT = "(daemon_deaths > 0 OR worker_deaths > 1)"
+_LOOKED_AT = 32  # jobs that a claim looks at, if the first ones do not fit
 
 
 class Ledger:
@@ -39,16 +44,20 @@ class Ledger:
         """
         self._wall = wall
         self._path = path
+        self._sound = True
         opened = connect(path)
         self._db = opened.db
         self.fresh = opened.fresh  # no history: it was just made, or the one before was damaged
         self.damaged = opened.damaged  # where that one was put
+        self.ageing = Ageing(self._db)
+        self.contents = Contents(self._db, wall)
         self.waits = Waits(self._db, wall)
         self.health = Health(self._db, wall)
         self.requests = Requests(self._db, wall)
+        self.redos = Redos(self._db, wall)
 
     def close(self) -> None:
-        self._db.close()
+        close(self._db, sound=self._sound)
 
     @contextmanager
     def batch(self) -> Iterator[None]:
@@ -57,7 +66,7 @@ class Ledger:
         Raises StateError where the disk does not take them (it is full, or broken): what was said and not written
         is known again only from the ledger, so the daemon has to end and to recover.
         """
-        try:
+        with self.explained():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -66,10 +75,17 @@ class Ledger:
                     self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """What SQLite says of its file leaves as a StateError with a sentence for a person."""
+        try:
+            yield
         except sqlite3.Error as error:
+            self._sound = False
             raise StateError(
-                f"{self._path}: the ledger cannot be written ({error}); make room on that disk."
-                " Nothing is lost: the next start goes on from what was written"
+                f"{self._path}: the ledger cannot be written ({error}); make room on that disk, and see that it is"
+                " sound. Nothing is lost: the next start goes on from what was written"
             ) from error
 
     def settle_in(self, inboxes: Mapping[str, str]) -> None:
@@ -91,27 +107,6 @@ class Ledger:
 
     # --- adding ---------------------------------------------------------------------------------------------
 
-    def known(self, folder: str) -> Iterator[tuple[str, int, int]]:
-        """(path, size, mtime_ns) of every file of `folder` that needs no second look, the oldest first.
-
-        A file that was moved away is not among them: who drops it again means something by it.
-        """
-        rows = self._db.execute(
-            "SELECT path, size, mtime_ns FROM job WHERE folder = ? AND whereabouts IS NULL"
-            " AND NOT (state = 'skipped' AND kind IN ('changed', 'gone')) ORDER BY id",
-            (folder,),
-        )
-        return ((os.fsdecode(row[0]), row[1], row[2]) for row in rows)
-
-    def find(self, folder: str, path: str, digest: str) -> Job | None:
-        """The newest job of this content under this path that is not ended by quarantine or skipping."""
-        row = self._db.execute(
-            f"SELECT {COLUMNS} FROM job WHERE folder = ? AND path = ? AND digest = ?"
-            " AND state NOT IN ('quarantined', 'skipped') ORDER BY id DESC LIMIT 1",
-            (folder, os.fsencode(path), digest),
-        ).fetchone()
-        return job_of(row) if row else None
-
     def was_skipped(self, folder: str, path: str, kind: str) -> bool:
         """Whether this was said of this path before, by this daemon or an earlier one."""
         found = self._db.execute(
@@ -120,10 +115,20 @@ class Ledger:
         )
         return found.fetchone() is not None
 
-    def add(self, scan: Scan, facts: Facts, recipe: str, names: Iterator[str]) -> Job:
-        """A new queued job with the first of `names` (relative to the outbox) that no other job has reserved."""
-        output = next(name for name in names if not self._reserved(scan.folder, name))
-        return self._insert(scan, State.QUEUED, facts=facts, digest=facts.digest, recipe=recipe, output=output)
+    def add(self, scan: Scan, facts: Facts, recipe: str, names: Iterator[str], noticed: float | None = None) -> Job:
+        """A new queued job with the first of `names` (relative to the outbox) that no other job has reserved.
+
+        `noticed`: the Unix time at which its file was; that of now where it is None.
+        """
+        return self._insert(
+            scan,
+            State.QUEUED,
+            facts=facts,
+            digest=facts.digest,
+            recipe=recipe,
+            output=self._free(scan.folder, names),
+            noticed=noticed,
+        )
 
     def add_duplicate(self, scan: Scan, facts: Facts, of: Job) -> Job:
         """A dropped-again file whose content is done: published already, only its original is still to be cleared."""
@@ -131,38 +136,53 @@ class Ledger:
         self._set(job.id, kind="duplicate", reason=f"the same content was done before, as job {of.id}")
         return job
 
-    def add_ended(self, scan: Scan, state: State, kind: str, reason: str) -> Job:
+    def add_ended(self, scan: Scan, state: State, kind: str, reason: str, noticed: float | None = None) -> Job:
         """A file that never becomes a job: `skipped`, or `quarantined` before it was queued."""
-        job = self._insert(scan, state)
+        job = self._insert(scan, state, noticed=noticed)
         self._set(job.id, kind=kind, reason=reason, ended_at=self._wall())
         return job
 
-    def refresh(self, job_id: int, fingerprint: Fingerprint) -> None:
-        """The same content under the same path has a new inode or time: remember those."""
-        self._set(job_id, **fingerprint_columns(fingerprint))
+    def start_numbers_above(self, number: int) -> None:
+        """New jobs get numbers above this one: those of a ledger that was lost still stand in names on the disks."""
+        highest = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'job'").fetchone()
+        if highest is None:
+            self._db.execute("INSERT INTO sqlite_sequence VALUES ('job', ?)", (number,))
+        elif highest[0] < number:
+            self._db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'job'", (number,))
 
     # --- the order of operations ----------------------------------------------------------------------------
 
-    def claim(self, now: float, fits: Callable[[Job], bool], folders: list[str]) -> Job | None:
-        """The oldest due job of `folders` that fits becomes `running`, its attempt counted; None where there is none.
+    def claim(self, now: float, fits: Callable[[Job], bool], folders: list[str], *, newest: bool = False) -> Job | None:
+        """A due job of `folders` that fits becomes `running`, its attempt counted; None where there is none.
 
-        Suspects are left aside: `claim_suspect` takes those.
+        It is the one that was noticed first, or with `newest` last, and costs the same however many wait. Suspects
+        are left aside: `claim_suspect` takes those.
         """
-        rows = self._db.execute(
-            f"SELECT {COLUMNS} FROM job WHERE state = 'queued' AND NOT {_SUSPECT} AND not_before <= ?"
-            f" AND folder IN ({', '.join('?' * len(folders))}) ORDER BY id LIMIT 32",
-            (now, *folders),
-        )
-        for row in rows.fetchall():
-            job = job_of(row)
+        self._wake(now)
+        order = "DESC" if newest else "ASC"
+        first: list[sqlite3.Row] = []
+        for folder in folders:
+            first += self._db.execute(
+                f"SELECT noticed_at, id FROM job INDEXED BY job_ready WHERE folder = ? AND {READY}"
+                f" ORDER BY noticed_at {order}, id {order} LIMIT {_LOOKED_AT}",
+                (folder,),
+            ).fetchall()
+        for row in sorted(first, key=tuple, reverse=newest)[:_LOOKED_AT]:
+            job = self.job(row["id"])
             if fits(job):
                 return self._claim(job, alone=False)
         return None
 
+    def _wake(self, now: float) -> None:
+        """Jobs whose wait is over are due as if they had never waited."""
+        self._db.execute(
+            f"UPDATE job INDEXED BY job_waiting SET not_before = 0 WHERE {WAITING} AND not_before <= ?", (now,)
+        )
+
     def suspect_due(self, now: float, folders: list[str]) -> Job | None:
         """The oldest due job that was running when the daemon died, or has cost two workers."""
         row = self._db.execute(
-            f"SELECT {COLUMNS} FROM job WHERE state = 'queued' AND {_SUSPECT} AND not_before <= ?"
+            f"SELECT {COLUMNS} FROM job INDEXED BY job_suspect WHERE {SUSPECT} AND not_before <= ?"
             f" AND folder IN ({', '.join('?' * len(folders))}) ORDER BY id LIMIT 1",
             (now, *folders),
         ).fetchone()
@@ -195,12 +215,25 @@ class Ledger:
         job = self.job(job_id)
         # What comes before the present name was a stranger's or another job's, and may be again.
         later = itertools.islice(itertools.dropwhile(lambda name: name != job.output, names), 1, None)
-        output = next(name for name in later if not self._reserved(job.scan.folder, name))
-        self._set(job_id, output=os.fsencode(output))
+        self._set(job_id, output=os.fsencode(self._free(job.scan.folder, later)))
         return self.job(job_id)
+
+    def reserve_anew(self, job_id: int, names: Iterator[str]) -> None:
+        """The scan of a queued job was renamed, and its result is to be named after it."""
+        job = self.job(job_id)
+        self._set(job_id, output=None)
+        self._set(job_id, output=os.fsencode(self._free(job.scan.folder, names)))
+
+    def recipe_is(self, job_id: int, recipe: str) -> None:
+        """What the job is made by, where that changed while it waited."""
+        self._set(job_id, recipe=recipe)
 
     def published(self, job_id: int) -> None:
         self._set(job_id, state="published", published_at=self._wall())
+
+    def stuck(self, job_id: int, reason: str) -> None:
+        """The result is published, and the original cannot be cleared for now: tried again, but never made again."""
+        self._set(job_id, state="stuck", kind="stuck", reason=reason)
 
     def done(self, job_id: int, kind: str | None, reason: str | None, whereabouts: str | None) -> None:
         """The end of a good scan; `whereabouts`: where its original lies now: None in its place, "" nowhere."""
@@ -215,7 +248,7 @@ class Ledger:
         """A transient failure: queued again, due at `not_before`."""
         self._db.execute(
             "UPDATE job SET state = 'queued', failures = failures + 1, kind = ?, reason = ?, not_before = ?,"
-            " spool = NULL WHERE id = ?",
+            " spool = NULL, result = NULL WHERE id = ?",
             (kind, reason, not_before, job_id),
         )
 
@@ -243,19 +276,21 @@ class Ledger:
     def recover(self) -> list[Job]:
         """After a death of the daemon: `running` goes back to `queued` with the death counted.
 
-        Returns the jobs whose next step is the folder's: rendered, published, and quarantined but not yet moved.
+        Returns the jobs whose next step is the folder's: rendered, published, stuck, and quarantined but not moved yet.
         """
         self._db.execute(
-            "UPDATE job SET state = 'queued', daemon_deaths = daemon_deaths + 1, blamed = blamed + alone, alone = 0,"
-            " spool = NULL WHERE state = 'running'"
+            "UPDATE job INDEXED BY job_active SET state = 'queued', daemon_deaths = daemon_deaths + 1,"
+            f" blamed = blamed + alone, alone = 0, spool = NULL WHERE state = 'running' AND {ACTIVE}"
         )
         # What waited before it was a job is looked at anew, and says again what it waits for.
         self.waits.all_over()
         # Due times are on a clock that began anew with the machine.
-        self._db.execute("UPDATE job SET not_before = 0 WHERE state = 'queued' AND not_before > 0")
+        self._db.execute(f"UPDATE job INDEXED BY job_waiting SET not_before = 0 WHERE {WAITING}")
         rows = self._db.execute(
-            f"SELECT {COLUMNS} FROM job WHERE state IN ('rendered', 'published')"
-            f" UNION ALL SELECT {COLUMNS} FROM job WHERE state = 'quarantined' AND settled = 0 ORDER BY id"
+            f"SELECT {COLUMNS} FROM job INDEXED BY job_active"
+            f" WHERE {ACTIVE} AND state IN ('rendered', 'published', 'stuck') UNION ALL"
+            f" SELECT {COLUMNS} FROM job INDEXED BY job_unsettled WHERE state = 'quarantined' AND settled = 0"
+            " ORDER BY id"
         )
         return [job_of(row) for row in rows]
 
@@ -263,6 +298,16 @@ class Ledger:
 
     def job(self, job_id: int) -> Job:
         return job_of(self._db.execute(f"SELECT {COLUMNS} FROM job WHERE id = ?", (job_id,)).fetchone())
+
+    def at_hand(self, folder: str) -> list[int]:
+        """The jobs of a folder whose original may be on its way out of the inbox."""
+        rows = self._db.execute(
+            "SELECT id FROM job INDEXED BY job_active"
+            f" WHERE folder = ? AND {ACTIVE} AND state IN ('published', 'stuck') UNION ALL"
+            " SELECT id FROM job INDEXED BY job_unsettled WHERE folder = ? AND state = 'quarantined' AND settled = 0",
+            (folder, folder),
+        )
+        return [int(row[0]) for row in rows]
 
     def why(self, job_id: int) -> tuple[str, str]:
         """Kind and sentence of what befell a job."""
@@ -280,7 +325,9 @@ class Ledger:
     def waiting(self, now: float, folders: Collection[str]) -> int:
         """How many queued jobs of `folders` wait for a transient fault to pass."""
         rows = self._db.execute(
-            "SELECT folder, COUNT(*) FROM job WHERE state = 'queued' AND not_before > ? GROUP BY folder", (now,)
+            "SELECT folder, COUNT(*) FROM job INDEXED BY job_waiting"
+            f" WHERE {WAITING} AND not_before > ? GROUP BY folder",
+            (now,),
         )
         return sum(int(n) for folder, n in rows if folder in folders)
 
@@ -290,6 +337,10 @@ class Ledger:
         return sum(counts[state] for state in UNFINISHED) + self.waits.count(folders)
 
     # --- inner ------------------------------------------------------------------------------------------------
+
+    def _free(self, folder: str, names: Iterator[str]) -> str:
+        """The first of `names` that no job has reserved."""
+        return next(name for name in names if not self._reserved(folder, name))
 
     def _reserved(self, folder: str, output: str) -> bool:
         found = self._db.execute("SELECT 1 FROM job WHERE folder = ? AND output = ?", (folder, os.fsencode(output)))
@@ -304,7 +355,9 @@ class Ledger:
         digest: str = "",
         recipe: str = "",
         output: str | None = None,
+        noticed: float | None = None,
     ) -> Job:
+        now = self._wall()
         columns: dict[str, Any] = {
             "folder": scan.folder,
             "path": os.fsencode(scan.path),
@@ -314,7 +367,8 @@ class Ledger:
             "recipe": recipe,
             "state": state.value,
             "output": None if output is None else os.fsencode(output),
-            "added_at": self._wall(),
+            "noticed_at": now if noticed is None else noticed,
+            "added_at": now,
         }
         cursor = self._db.execute(
             f"INSERT INTO job ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from colorwatch.errors import StateError
+from colorwatch.ledger.files import whom_to_be
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,12 @@ class Requests:
 
 
 def ask(path: str, kind: str, arguments: Mapping[str, Any]) -> int:
-    """Writes a request into the ledger at `path`, beside a running daemon or for the next one; returns its number."""
+    """Writes a request into the ledger at `path`, beside a running daemon or for the next one; returns its number.
+
+    Raises StateError where it cannot be written, with what to do.
+    """
     try:
-        db = sqlite3.connect(f"file:{path}?mode=rw", uri=True, isolation_level=None)
+        db = sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=rw", uri=True, isolation_level=None)
         try:
             db.execute("PRAGMA busy_timeout = 10000")
             db.execute("PRAGMA synchronous = FULL")
@@ -65,9 +71,7 @@ def ask(path: str, kind: str, arguments: Mapping[str, Any]) -> int:
         finally:
             db.close()
     except sqlite3.Error as error:
-        raise StateError(
-            f"{path}: the ledger cannot be written ({error}); ask as the user that colorwatch runs as"
-        ) from error
+        raise StateError(f"{path}: the ledger cannot be written ({error}); {whom_to_be(path)}") from error
     return int(row[0])
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from typing import Any
 
-from colorwatch.scan import Facts, Fingerprint, Job, Rendering, Scan, State
+from colorwatch.scan import Facts, Fingerprint, Job, Redo, Rendering, Scan, State
 from colorwatch.wire import from_plain
 
 COLUMNS = (
     "id, folder, path, device, inode, size, mtime_ns, state, facts, recipe, output,"
-    " worker_deaths, daemon_deaths, blamed, failures, attempt, spool, result"
+    " worker_deaths, daemon_deaths, blamed, failures, attempt, spool, result, whereabouts, redo, noticed_at"
 )
 
 
@@ -31,7 +32,18 @@ def job_of(row: sqlite3.Row) -> Job:
         attempt=row["attempt"],
         spool=os.fsdecode(row["spool"]) if row["spool"] is not None else None,
         result=from_plain(Rendering, json.loads(row["result"])) if row["result"] else None,
+        noticed=row["noticed_at"],
+        whereabouts=os.fsdecode(row["whereabouts"]) if row["whereabouts"] is not None else None,
+        redo=_redo(json.loads(row["redo"])) if row["redo"] else None,
     )
+
+
+def _redo(plain: dict[str, Any]) -> Redo:
+    """`before`, the row as it was, is there exactly as long as the result is being made again."""
+    before = plain.pop("before", None)
+    if before is None:
+        return Redo(**plain)
+    return Redo(**plain, under_way=True, replaces=before["digest"], output=before["output"])
 
 
 def fingerprint_columns(fingerprint: Fingerprint) -> dict[str, int]:

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 SCHEMA_VERSION = 2
 
+RECALL, RECALLED = "recall", "done"
+"""Subject and state in `health` of a folder whose results are all in the ledger."""
+
 # Paths are BLOBs: a name that is not UTF-8 is no TEXT. Inode and device numbers are unsigned 64-bit on disk and
 # signed in SQLite; `rows` turns one into the other.
 _JOB = """
@@ -36,18 +39,30 @@ CREATE TABLE job (
     reason TEXT,
     whereabouts BLOB,
     settled INTEGER NOT NULL DEFAULT 0,
+    noticed_at REAL NOT NULL DEFAULT 0,
     added_at REAL NOT NULL, claimed_at REAL, rendered_at REAL, published_at REAL, ended_at REAL
 );
 """
 
-_JOB_EXTRAS = """
+# As they stand in the queries, word for word: else SQLite does not see that an index serves them. Where it would choose
+# another one all the same (it knows nothing of how many jobs there are in each state), the query names it.
+READY = "state = 'queued' AND not_before = 0 AND daemon_deaths = 0 AND worker_deaths < 2"
+ACTIVE = "state IN ('queued', 'running', 'rendered', 'published', 'stuck')"
+SUSPECT = "state = 'queued' AND (daemon_deaths > 0 OR worker_deaths > 1)"
+WAITING = "state = 'queued' AND not_before > 0"
+
+_JOB_EXTRAS = f"""
 CREATE UNIQUE INDEX job_output ON job (folder, output) WHERE output IS NOT NULL;
 CREATE INDEX job_path ON job (folder, path, digest);
 CREATE INDEX job_digest ON job (folder, digest) WHERE digest <> '';
-CREATE INDEX job_active ON job (state, id) WHERE state IN ('queued', 'running', 'rendered', 'published', 'stuck');
-CREATE INDEX job_suspect ON job (id) WHERE state = 'queued' AND (daemon_deaths > 0 OR worker_deaths > 1);
+CREATE INDEX job_active ON job (state, id) WHERE {ACTIVE};
+CREATE INDEX job_ready ON job (folder, noticed_at, id) WHERE {READY};
+CREATE INDEX job_suspect ON job (id) WHERE {SUSPECT};
+CREATE INDEX job_waiting ON job (not_before, folder) WHERE {WAITING};
 CREATE INDEX job_unsettled ON job (id) WHERE state = 'quarantined' AND settled = 0;
 CREATE INDEX job_quarantined ON job (id) WHERE state = 'quarantined';
+CREATE INDEX job_here ON job (folder, id) WHERE whereabouts IS NULL;
+CREATE INDEX job_stored ON job (state, ended_at, id) WHERE whereabouts <> x'';
 CREATE INDEX job_ended ON job (ended_at) WHERE ended_at IS NOT NULL;
 CREATE TRIGGER job_added AFTER INSERT ON job BEGIN
     INSERT INTO tally VALUES (NEW.folder, NEW.state, 1) ON CONFLICT DO UPDATE SET jobs = jobs + 1;
@@ -104,10 +119,14 @@ DROP TRIGGER job_moved;
 DROP TRIGGER job_removed;
 ALTER TABLE job RENAME TO job_before;
 {_JOB}
-INSERT INTO job ({_COLUMNS_OF_1}) SELECT {_COLUMNS_OF_1} FROM job_before;
+INSERT INTO job ({_COLUMNS_OF_1}, noticed_at) SELECT {_COLUMNS_OF_1}, added_at FROM job_before;
+INSERT INTO sqlite_sequence SELECT 'job', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'job');
+UPDATE sqlite_sequence SET seq = (SELECT MAX(seq) FROM sqlite_sequence WHERE name IN ('job', 'job_before'))
+    WHERE name = 'job';
 DROP TABLE job_before;
 {_JOB_EXTRAS}
 {_SINCE_2}
+INSERT INTO health SELECT DISTINCT folder, '{RECALL}', '{RECALLED}', '', 0 FROM tally;
 """
 
 _STEPS = {1: _FROM_1_TO_2}

@@ -44,3 +44,10 @@ class Waits:
     def count(self, folders: Collection[str]) -> int:
         rows = self._db.execute("SELECT folder, COUNT(*) FROM wait GROUP BY folder")
         return sum(int(number) for folder, number in rows if folder in folders)
+
+    def oldest_seconds(self) -> float:
+        """For how long the file or job that waits longest has waited; 0 where none does."""
+        first = self._db.execute("SELECT added_at FROM job WHERE state = 'queued' ORDER BY id LIMIT 1").fetchone()
+        since = self._db.execute("SELECT MIN(since) FROM wait").fetchone()[0]
+        starts = [when for when in (first[0] if first else None, since) if when is not None]
+        return max(0.0, self._wall() - min(starts)) if starts else 0.0

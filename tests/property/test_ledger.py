@@ -37,7 +37,7 @@ class Jobs(RuleBasedStateMachine):
     def add(self, path: str, content: int) -> None:
         digest = f"{content:02}" * 32
         scan = Scan("in", path, Fingerprint(1, 2, 3, content))
-        if self.ledger.find("in", path, digest) is None:
+        if self.ledger.contents.find("in", path, digest) is None:
             facts = Facts(scan.fingerprint, digest, "jpeg", ".jpg", 1, 8, 8, 1, 8)
             names = itertools.chain([path], (f"{path} ({number})" for number in itertools.count(2)))
             with self.ledger.batch():

@@ -73,14 +73,14 @@ class TestAdding:
 
     def test_known_content_is_found_under_its_path_alone(self, ledger: Ledger) -> None:
         job = add(ledger)
-        assert ledger.find("in", "a.jpg", "aa" * 32) == job
-        assert ledger.find("in", "b.jpg", "aa" * 32) is None
-        assert ledger.find("in", "a.jpg", "bb" * 32) is None
+        assert ledger.contents.find("in", "a.jpg", "aa" * 32) == job
+        assert ledger.contents.find("in", "b.jpg", "aa" * 32) is None
+        assert ledger.contents.find("in", "a.jpg", "bb" * 32) is None
 
     def test_quarantined_content_may_be_tried_again(self, ledger: Ledger) -> None:
         job = add(ledger)
         ledger.quarantine(job.id, "damaged", "it is cut")
-        assert ledger.find("in", "a.jpg", "aa" * 32) is None
+        assert ledger.contents.find("in", "a.jpg", "aa" * 32) is None
         assert add(ledger).output == "a.jpg"
 
 
@@ -88,7 +88,7 @@ class TestKnownPaths:
     def test_files_in_work_and_done_need_no_second_look(self, ledger: Ledger) -> None:
         add(ledger, "a.jpg")
         ledger.done(add(ledger, "b.jpg", "bb").id, None, None, None)
-        assert list(ledger.known("in")) == [("a.jpg", 3, 4), ("b.jpg", 3, 4)]
+        assert list(ledger.contents.known("in")) == [("a.jpg", 3, 4), ("b.jpg", 3, 4)]
 
     def test_files_that_were_moved_away_do(self, ledger: Ledger) -> None:
         ledger.done(add(ledger, "a.jpg").id, "archived", None, "/archive/a.jpg")
@@ -97,7 +97,7 @@ class TestKnownPaths:
         ledger.quarantine(quarantined.id, "damaged", "it is cut")
         ledger.quarantine_moved(quarantined.id, "/quarantine/c.jpg")
         ledger.skip(add(ledger, "d.jpg", "dd").id, "gone", "taken away")
-        assert list(ledger.known("in")) == []
+        assert list(ledger.contents.known("in")) == []
 
 
 class TestClaiming:
@@ -207,9 +207,9 @@ class TestFolders:
         with ledger.batch():
             ledger.add(scan("a.jpg", folder="in-2"), facts("bb"), "r", names("a.jpg"))
             ledger.settle_in({"in": "/b", "in-2": "/a"})
-        assert ledger.find("in-2", "a.jpg", "aa" * 32) is not None
-        assert ledger.find("in", "a.jpg", "bb" * 32) is not None
-        assert ledger.find("in", "a.jpg", "aa" * 32) is None
+        assert ledger.contents.find("in-2", "a.jpg", "aa" * 32) is not None
+        assert ledger.contents.find("in", "a.jpg", "bb" * 32) is not None
+        assert ledger.contents.find("in", "a.jpg", "aa" * 32) is None
         assert ledger.counts(["in"])[State.QUEUED] == ledger.counts(["in-2"])[State.QUEUED] == 1
 
     def test_the_history_of_an_inbox_that_is_gone_is_kept_aside(self, ledger: Ledger) -> None:
@@ -217,17 +217,17 @@ class TestFolders:
         add(ledger, "a.jpg")
         with ledger.batch():
             ledger.settle_in({"in": "/b"})
-        assert ledger.find("in", "a.jpg", "aa" * 32) is None
+        assert ledger.contents.find("in", "a.jpg", "aa" * 32) is None
         assert ledger.counts(["in (was /a)"])[State.QUEUED] == 1
         with ledger.batch():
             ledger.settle_in({"in": "/b", "again": "/a"})
-        assert ledger.find("again", "a.jpg", "aa" * 32) is not None
+        assert ledger.contents.find("again", "a.jpg", "aa" * 32) is not None
 
     def test_an_inbox_that_moved_under_the_same_name_keeps_its_history(self, ledger: Ledger) -> None:
         ledger.settle_in({"in": "/a"})
         add(ledger, "a.jpg")
         ledger.settle_in({"in": "/b"})
-        assert ledger.find("in", "a.jpg", "aa" * 32) is not None
+        assert ledger.contents.find("in", "a.jpg", "aa" * 32) is not None
 
 
 class TestTheBatch:

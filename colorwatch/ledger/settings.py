@@ -1,0 +1,15 @@
+"""Names of what the ledger remembers beside the jobs, in its table `setting`."""
+
+from __future__ import annotations
+
+PAUSED = "paused"
+"""Which folders are paused: JSON, name -> Unix time since when; "" stands for all."""
+
+WORKERS = "workers"
+"""How many scans the daemon works on at once."""
+
+TODAY = "today:"
+"""Begins the name under which the recipe of a folder stands, as the daemon that started last has it: JSON."""
+
+RECIPE = "recipe:"
+"""Begins the name under which stands what a recipe's key means: JSON of model, strength, saturation, JPEG quality."""

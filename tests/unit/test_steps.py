@@ -1,0 +1,118 @@
+"""What follows a folder's word, on a real ledger."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from colorwatch import commands, log, messages
+from colorwatch.ledger import Ledger
+from colorwatch.messages import FolderSettings
+from colorwatch.originals import Fate
+from colorwatch.scan import Facts, Fingerprint, Job, Originals, Rendering, Scan, State
+from colorwatch.steps import Steps
+
+FOLDER = FolderSettings("in", "/inbox", "/outbox", Originals.ARCHIVE, "/archive", "/quarantine", 1.0, 60.0, 60.0, True)
+SEEN = Fingerprint(1, 2, 3, 4)
+RESULT = Rendering("ee" * 32, 99, 1, 2, 640, 480, 1000, {"net": 0.1})
+
+
+@dataclass
+class Desk:
+    """Steps on a ledger of its own, with one job that is rendered; what is sent is kept."""
+
+    ledger: Ledger
+    sent: list[object] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.steps = Steps(self.ledger, {"in": FOLDER}, self.send, log.get("test"))
+        facts = Facts(SEEN, "aa" * 32, "jpeg", ".jpg", 1, 640, 480, 1, 8)
+        self.ledger.add(Scan("in", "a.jpg", SEEN), facts, "recipe", iter(["a.jpg"]))
+        self.render(0.0)
+
+    def send(self, folder: str, command: object) -> None:
+        self.sent.append(command)
+
+    def render(self, now: float) -> bool:
+        job = self.ledger.claim(now, lambda job: job.id > 0, ["in"])
+        if job:
+            self.steps.rendered(job, "/outbox/.colorwatch/1-1.part", RESULT)
+        return job is not None
+
+    def job(self) -> Job:
+        return self.ledger.job(1)
+
+    def publish(self) -> None:
+        self.steps.on_published(messages.Published("in", 1, "a.jpg"))
+
+    def cannot_clear(self, code: int, now: float = 0.0) -> None:
+        self.steps.on_trouble(messages.Trouble("in", 1, "dispose", code, "it could not be cleared"), now)
+
+    def disposed(self, fate: Fate, where: str | None = None) -> None:
+        self.steps.on_disposed(messages.Disposed("in", 1, fate, where))
+
+
+@pytest.fixture
+def desk(tmp_path: os.PathLike[str]) -> Iterator[Desk]:
+    ledger = Ledger(os.path.join(tmp_path, "ledger"))
+    yield Desk(ledger)
+    ledger.close()
+
+
+def test_a_result_lost_once_is_made_again_at_once_and_then_later_and_later(desk: Desk) -> None:
+    now, waits = 1000.0, []
+    for _ in range(5):
+        desk.steps.on_spool_lost(messages.SpoolLost("in", 1), now)
+        begin = now
+        while not desk.render(now):
+            now += 1.0
+        waits.append(now - begin)
+    assert waits == [0.0, 5.0, 10.0, 20.0, 40.0]
+
+
+class TestAnOriginalThatCannotBeCleared:
+    @pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY])
+    def test_the_job_is_stuck_and_its_spool_name_goes(self, desk: Desk, code: int) -> None:
+        desk.publish()
+        desk.cannot_clear(code)
+        assert desk.job().state is State.STUCK
+        assert desk.ledger.why(1) == ("stuck", "it could not be cleared")
+        assert isinstance(desk.sent[-1], commands.Discard)
+
+    def test_another_fault_is_waited_for_as_ever(self, desk: Desk) -> None:
+        desk.publish()
+        desk.cannot_clear(errno.EIO)
+        assert desk.job().state is State.PUBLISHED
+
+    def test_it_is_asked_for_again_later_and_later_and_at_each_start(self, desk: Desk) -> None:
+        desk.publish()
+        desk.cannot_clear(errno.EACCES, 0.0)
+        desk.sent.clear()
+        desk.steps.due_again(4.9)
+        assert desk.sent == []
+        desk.steps.due_again(5.0)
+        assert desk.sent == [commands.Dispose(1, "a.jpg", SEEN)]
+        assert [job.state for job in desk.ledger.recover()] == [State.STUCK]
+
+    def test_once_it_clears_the_job_is_done(self, desk: Desk) -> None:
+        desk.publish()
+        desk.cannot_clear(errno.EACCES)
+        desk.disposed(Fate.ARCHIVED, "/archive/a.jpg")
+        assert (desk.job().state, desk.job().whereabouts) == (State.DONE, "/archive/a.jpg")
+
+
+class TestAnOriginalRenamedWhileItIsToBeCleared:
+    @pytest.mark.parametrize("fate", [Fate.GONE, Fate.CHANGED])
+    def test_it_is_looked_for_under_its_new_name(self, desk: Desk, fate: Fate) -> None:
+        desk.publish()
+        desk.ledger.contents.lies_at(1, "b.jpg", SEEN)
+        desk.steps.renamed(1)
+        desk.sent.clear()
+        desk.disposed(fate)
+        assert desk.sent == [commands.Dispose(1, "b.jpg", SEEN)]
+        desk.disposed(Fate.GONE)
+        assert desk.job().state is State.DONE, "asked for twice, it is gone"
