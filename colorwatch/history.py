@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import sqlite3
 from dataclasses import dataclass
 
 from colorwatch.ledger.files import connect_to_read
+from colorwatch.ledger.schema import ACTIVE, READY
+from colorwatch.ledger.settings import PAUSED, WORKERS
 from colorwatch.scan import State
+
+_TAKEN_FOR_ETA = 100  # done jobs
+_AHEAD = (State.QUEUED, State.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +31,19 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How a folder does in one respect (`subject`, such as watch or space): a word, a sentence part, since when."""
+
+    folder: str
+    subject: str
+    state: str
+    reason: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """The state of one colorwatch at one moment."""
+    """The state of one colorwatch at one moment. `eta_seconds`: until what is to do is done, None if not known."""
 
     daemon: int | None  # the pid of the running daemon, if any
     counts: dict[str, int]
@@ -34,6 +51,12 @@ class Report:
     last: list[Entry]
     quarantine: list[Entry]
     waiting: list[Entry]
+    stuck: list[Entry]  # published, but the original cannot be cleared
+    oldest: Entry | None  # of those that are queued
+    paused: dict[str, float]  # folder -> since when, "" stands for all
+    health: list[Standing]
+    asked: int  # requests that no daemon has answered yet
+    eta_seconds: float | None
 
 
 def report(state: str, ledger: str, limit: int = 10) -> Report:
@@ -42,18 +65,49 @@ def report(state: str, ledger: str, limit: int = 10) -> Report:
     try:
         counts = dict.fromkeys(map(str, State), 0)
         counts |= {str(name): int(n) for name, n in db.execute("SELECT state, SUM(jobs) FROM tally GROUP BY state")}
+        stands = db.execute("SELECT folder, subject, state, reason, since FROM health ORDER BY folder, subject")
         return Report(
             daemon=running_daemon(state),
             counts=counts,
-            running=_entries(db, "state = 'running' ORDER BY id", "claimed_at", "output"),
-            last=_entries(db, "state = 'done' ORDER BY ended_at DESC, id DESC LIMIT ?", "ended_at", "output", limit),
+            running=_entries(db, f"state = 'running' AND {ACTIVE} ORDER BY id", "claimed_at", "output"),
+            last=last_results(db, limit),
             quarantine=_entries(
                 db, "state = 'quarantined' ORDER BY id DESC LIMIT ?", "ended_at", "COALESCE(whereabouts, path)", limit
             ),
             waiting=_waiting(db, limit),
+            stuck=_entries(db, f"state = 'stuck' AND {ACTIVE} ORDER BY id LIMIT ?", "published_at", "output", limit),
+            oldest=_oldest(db),
+            paused=paused(db),
+            health=[Standing(*row) for row in stands],
+            asked=db.execute("SELECT COUNT(*) FROM request WHERE answered_at IS NULL").fetchone()[0],
+            eta_seconds=_eta(db, sum(counts[state] for state in _AHEAD)),
         )
     finally:
         db.close()
+
+
+def last_results(db: sqlite3.Connection, limit: int) -> list[Entry]:
+    """The `limit` scans that were done last, the latest first."""
+    # `ended_at IS NOT NULL` lets the index be used: without it a million jobs are sorted.
+    where = "state = 'done' AND ended_at IS NOT NULL ORDER BY ended_at DESC, id DESC LIMIT ?"
+    return _entries(db, where, "ended_at", "output", limit)
+
+
+def last_ended(db: sqlite3.Connection, limit: int) -> list[Entry]:
+    """The `limit` scans that ended last in whatever way, the latest first; `kind` is the state for those done."""
+    where = "ended_at IS NOT NULL ORDER BY ended_at DESC, id DESC LIMIT ?"
+    return _entries(db, where, "ended_at", "COALESCE(output, whereabouts, path)", limit, state=True)
+
+
+def paused(db: sqlite3.Connection) -> dict[str, float]:
+    """Which folders are paused, and since when; "" stands for all."""
+    text = setting(db, PAUSED)
+    return {str(name): float(since) for name, since in json.loads(text).items()} if text else {}
+
+
+def setting(db: sqlite3.Connection, name: str) -> str | None:
+    row = db.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
+    return None if row is None else str(row[0])
 
 
 def running_daemon(state: str) -> int | None:
@@ -72,8 +126,45 @@ def running_daemon(state: str) -> int | None:
     return None
 
 
-def _entries(db: sqlite3.Connection, where: str, when: str, place: str, *values: object) -> list[Entry]:
-    rows = db.execute(f"SELECT id, folder, path, {when}, {place}, kind, reason FROM job WHERE {where}", values)
+def in_words(seconds: float) -> str:
+    """A span of time as a person would say it: "about 3 hours"."""
+    for unit, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= unit * 1.5 or (unit == 60 and seconds >= 45):
+            number = max(1, round(seconds / unit))
+            return f"about {number} {name}{'s' if number > 1 else ''}"
+    return "less than a minute"
+
+
+def _eta(db: sqlite3.Connection, ahead: int) -> float | None:
+    """Seconds until `ahead` scans are done, by what the last ones took and how many are worked on at once."""
+    if ahead == 0:
+        return 0.0
+    workers = setting(db, WORKERS)
+    seconds = db.execute(
+        "SELECT AVG(published_at - claimed_at) FROM (SELECT published_at, claimed_at FROM job"
+        " WHERE state = 'done' AND ended_at IS NOT NULL AND published_at >= claimed_at"
+        " ORDER BY ended_at DESC LIMIT ?)",
+        (_TAKEN_FOR_ETA,),
+    ).fetchone()[0]
+    if seconds is None or workers is None:
+        return None
+    at_once = max(1, int(workers))
+    return float(seconds) * -(-ahead // at_once)
+
+
+def _oldest(db: sqlite3.Connection) -> Entry | None:
+    """The queued scan that was noticed first, as far as it is not one that waits for a fault to pass."""
+    where = f"{READY} AND folder = ? ORDER BY noticed_at, id LIMIT 1"
+    folders = db.execute("SELECT folder FROM tally WHERE state = 'queued' AND jobs > 0").fetchall()
+    found = [entry for (folder,) in folders for entry in _entries(db, where, "noticed_at", "output", folder)]
+    return min(found, key=lambda entry: entry.when, default=None)
+
+
+def _entries(
+    db: sqlite3.Connection, where: str, when: str, place: str, *values: object, state: bool = False
+) -> list[Entry]:
+    kind = "CASE state WHEN 'done' THEN 'done' ELSE kind END" if state else "kind"
+    rows = db.execute(f"SELECT id, folder, path, {when}, {place}, {kind}, reason FROM job WHERE {where}", values)
     return [_entry(*row) for row in rows]
 
 
@@ -82,7 +173,7 @@ def _waiting(db: sqlite3.Connection, limit: int) -> list[Entry]:
     rows = db.execute(
         "SELECT 0, folder, path, since, path, kind, reason FROM wait"
         " UNION ALL SELECT id, folder, path, added_at, path, kind, reason FROM job"
-        " WHERE state = 'queued' AND reason IS NOT NULL ORDER BY 4 LIMIT ?",
+        f" WHERE state = 'queued' AND {ACTIVE} AND reason IS NOT NULL ORDER BY 4 LIMIT ?",
         (limit,),
     )
     return [_entry(*row) for row in rows]

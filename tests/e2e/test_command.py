@@ -45,7 +45,7 @@ class TestOnce:
             file.write("no picture\n" * 9)
         told = house.call("once")
         assert (told.returncode, told.stdout) == (Exit.FAILED, "0 coloured, 1 in quarantine\n")
-        assert sorted(house.results()) == ["quarantine/x.jpg", "quarantine/x.jpg - why.txt"]
+        assert sorted(house.results()) == [f"quarantine/x.jpg{note}" for note in ("", " - why.txt", ".reason.json")]
 
     def test_its_exit_code_says_that_something_waits(self, house: House) -> None:
         drop(house, 1)
@@ -173,7 +173,12 @@ class TestWrongUse:
         assert "outbox" in self.broken(house, outbox="./inbox").stderr
 
     def test_a_missing_folder_is_named(self, house: House) -> None:
-        assert "mkdir" in self.broken(house, inbox="./nowhere").stderr
+        house.settings = {"inbox": "./nowhere"}
+        house.write_config()
+        for command in ("check-config", "once"):  # `run` waits for it
+            told = house.call(command)
+            assert told.returncode == Exit.CONFIG
+            assert "mkdir" in told.stderr
 
     def test_a_model_that_is_none_ends_it_with_a_sentence(self, house: House) -> None:
         with open(house.path("model.onnx"), "wb") as file:
