@@ -103,3 +103,30 @@ def parent_killing_net(setup: WorkerSetup) -> Callable[[Any], Any]:
         return grey(lightness)
 
     return predict
+
+
+def hog_net(setup: WorkerSetup) -> Callable[[Any], Any]:
+    """Over black pictures it takes all the memory it can get, and writes to it; others come out grey."""
+    grey, hoard = grey_net(setup), []
+
+    def predict(lightness: Any) -> Any:
+        while lightness.max() < 1:
+            hoard.append(bytearray(os.urandom(1)) * (16 * 2**20))
+        return grey(lightness)
+
+    return predict
+
+
+def poison_net(setup: WorkerSetup) -> Callable[[Any], Any]:
+    """Blank pictures are poison: black ones crash the worker, white ones hang it, grey ones have it killed."""
+    grey, hang = grey_net(setup), hang_net(setup)
+
+    def predict(lightness: Any) -> Any:
+        if lightness.std() > 0.5:
+            return grey(lightness)
+        if lightness.max() > 95:
+            return hang(lightness)
+        os.kill(os.getpid(), signal.SIGSEGV if lightness.max() < 5 else signal.SIGKILL)
+        return None
+
+    return predict

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
+import platform
 import signal
 import socket
 import sys
@@ -10,7 +13,9 @@ import time
 
 from colorwatch.scan import Failure, ProbeRequest, Ready, WorkerSetup
 from colorwatch.wire import MAX_BYTES, decode, encode
-from colorwatch.worker import become_worker
+from colorwatch.worker import PR_SET_PDEATHSIG, become_worker
+
+CLONE_VFORK = 0x4000
 
 
 def server(setup: WorkerSetup) -> None:
@@ -34,6 +39,10 @@ def attend(channel: socket.socket, serve: object) -> int:
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 while True:
                     time.sleep(3600)
+            case "disk":
+                wait_in_kernel()
+            case "flood":
+                flood()
             case "babble":
                 channel.send(b"\x80\x04not json")
             case "foreign":
@@ -47,6 +56,24 @@ def attend(channel: socket.socket, serve: object) -> int:
             case _:
                 channel.send(encode(Failure("echo", request.path, retryable=False)))
     return 0
+
+
+def wait_in_kernel() -> None:
+    """Sleeps as a process does whose disk is silent: in state D. The kernel keeps a parent so until its vfork ends."""
+    clone = {"x86_64": 56, "aarch64": 220}[platform.machine()]
+    libc = ctypes.CDLL(None)
+    if libc.syscall(clone, CLONE_VFORK | signal.SIGCHLD, 0, 0, 0, 0) == 0:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        time.sleep(60)
+        os._exit(0)
+
+
+def flood() -> None:
+    """Says far more than anyone will read, then dies."""
+    for _ in range(100):
+        with contextlib.suppress(OSError):
+            os.write(2, b"not again\n" * 100_000)
+    os.kill(os.getpid(), signal.SIGSEGV)
 
 
 if __name__ == "__main__":

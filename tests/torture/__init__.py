@@ -1,0 +1,1 @@
+"""The torture bench: kills, failing disks and crowds, and one oracle that audits disk and ledger after each run."""
