@@ -12,12 +12,15 @@ BENCH ?=
 # More arguments for pytest, as in `make test TESTS=tests/unit`.
 TESTS ?=
 
+# More arguments for tests/torture/run.py, as in `make torture TORTURE="points --files 20"`.
+TORTURE ?=
+
 # A virtual environment holds its own place and its Python's: one that was moved, or whose Python is gone, is remade.
 ifneq ($(shell test -x $(BIN)/python && cat .venv/.place 2>/dev/null),$(CURDIR))
 $(shell rm -f .venv/.ready .venv/.ready-dev)
 endif
 
-.PHONY: help run test test-opencv4 trial setup setup-dev lint bench clean
+.PHONY: help run test test-opencv4 trial fuzz torture soak setup setup-dev lint bench deb clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -36,6 +39,15 @@ trial: .venv/.ready-dev ## 200 photographs into a running daemon, then with ten 
 	$(BIN)/python tests/trials/two_hundred.py --kills 10 --seed 1
 	$(BIN)/python tests/trials/two_hundred.py --kills 10 --seed 2 --originals archive
 
+fuzz: .venv/.ready-dev ## what reads untrusted bytes, with 2,000 examples a test instead of 100
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n auto --timeout 3600 tests/property $(TESTS)
+
+torture: .venv/.ready-dev ## kills, failing disks, crowds at full size, into tests/torture/results; takes about two hours
+	$(BIN)/python tests/torture/run.py $(TORTURE)
+
+soak: .venv/.ready-dev ## two hours of mixed load and random faults, with a plot of memory and descriptors
+	$(BIN)/python tests/torture/run.py soak $(TORTURE)
+
 setup: .venv/.ready ## only make .venv, with .venv/bin/colorwatch in it
 	@echo "$(BIN)/colorwatch is ready"
 
@@ -49,6 +61,9 @@ lint: .venv/.ready-dev ## ruff and mypy
 
 bench: .venv/.ready-dev .venv-opencv4/.ready .venv-rivals/.ready ## all benches, into bench/results.json; takes a quarter of an hour
 	$(BIN)/python bench/run.py --opencv4 .venv-opencv4/bin/python --rivals .venv-rivals/bin/python $(BENCH)
+
+deb: ## a Debian package for the release that this is, in dist/: everything in it, nothing fetched when it is installed
+	python3 tools/make_deb.py
 
 clean: ## remove .venv and what builds and tools leave; inbox, outbox, state and config.yaml stay
 	rm -rf .venv .venv-opencv4 .venv-rivals build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -7,11 +7,12 @@ disk is full or the reader has gone, is lost without a word: the work goes on.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TextIO, cast
 
 import structlog
@@ -32,16 +33,19 @@ def configure(level: Level = "info", format: Format = "auto", stream: TextIO | N
     which use it, is routed here from WARNING on.
     """
     lines = _Lines(stream)
+    _least.level = logging.getLevelNamesMapping()[level.upper()]
     console = format == "console" or (format == "auto" and lines.isatty())
     structlog.configure(
         processors=[
+            _tell_listeners,
+            _drop_quiet,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _plain,
             _console(colors=lines.isatty()) if console else _json(ensure_ascii=not lines.takes_all_letters()),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, lines)),
         cache_logger_on_first_use=False,
     )
@@ -53,6 +57,49 @@ def get(name: str) -> FilteringBoundLogger:
     if not structlog.is_configured():
         configure()
     return cast(FilteringBoundLogger, structlog.get_logger(source=name))
+
+
+Listener = Callable[[str, Mapping[str, Any]], None]
+_listeners: list[Listener] = []
+
+
+def listen(listener: Listener) -> Callable[[], None]:
+    """Calls `listener(event, values)` with every line from now on, whatever its level; the answer ends that.
+
+    It is called in the thread that logs, so it must be quick; what it raises is lost.
+    """
+    _listeners.append(listener)
+
+    def end() -> None:
+        if listener in _listeners:
+            _listeners.remove(listener)
+
+    return end
+
+
+def _tell_listeners(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for listener in tuple(_listeners):
+        with contextlib.suppress(Exception):  # the work goes on, whoever listens
+            listener(str(event.get("event", "")), event)
+    return event
+
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
+
+
+class _Least:
+    """The lowest level that is written."""
+
+    level = logging.INFO
+
+
+_least = _Least()
+
+
+def _drop_quiet(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    if _LEVELS.get(method, logging.ERROR) < _least.level:
+        raise structlog.DropEvent
+    return event
 
 
 class _Lines:

@@ -1,6 +1,19 @@
 """The config: a YAML file read into frozen models, every fault found at once and named by file, line and key."""
 
-from colorwatch.config.loading import load
-from colorwatch.config.schema import MODEL_NAMES, Config, Folder, Limits, Logging, ModelPath
+from colorwatch.config.loading import load, load_to_run
+from colorwatch.config.schema import Config, Folder, Limits, Logging, ModelPath
+from colorwatch.config.telling import Metrics, Notify
+from colorwatch.config.values import MODEL_NAMES
 
-__all__ = ["MODEL_NAMES", "Config", "Folder", "Limits", "Logging", "ModelPath", "load"]
+__all__ = [
+    "MODEL_NAMES",
+    "Config",
+    "Folder",
+    "Limits",
+    "Logging",
+    "Metrics",
+    "ModelPath",
+    "Notify",
+    "load",
+    "load_to_run",
+]

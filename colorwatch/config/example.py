@@ -7,7 +7,10 @@ import textwrap
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from colorwatch.config.schema import Config, Folder, Limits, Logging, ModelPath, Takes
+from colorwatch.config.retaining import Retention
+from colorwatch.config.schema import Config, Folder, Limits, Logging, ModelPath
+from colorwatch.config.telling import Metrics, Notify
+from colorwatch.config.values import Takes
 
 WIDTH = 88
 
@@ -22,6 +25,13 @@ _HEAD = """\
 
 # Shown although there is a default: what works without any rights on the machine.
 _SHOWN = {"state"}
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "limits": Limits,
+    "retention": Retention,
+    "logging": Logging,
+    "notify": Notify,
+    "metrics": Metrics,
+}
 
 
 def render() -> str:
@@ -35,9 +45,8 @@ def _key(name: str, field: FieldInfo) -> str:
         return text + "folders:\n" + _folder()
     if name == "model":
         return text + f"#model: {_example(field)}\n" + _own_model()
-    if name in ("limits", "logging"):
-        section: type[BaseModel] = Limits if name == "limits" else Logging
-        return text + f"{name}:\n" + _settings(section, "  ")
+    if name in _SECTIONS:
+        return text + f"{name}:\n" + _settings(_SECTIONS[name], "  ")
     return text + f"{'' if name in _SHOWN else '#'}{name}: {_example(field)}\n"
 
 

@@ -14,11 +14,15 @@ Key = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong. `message`: what it is; what to write instead. `line` counts from 1."""
+    """One thing wrong. `message`: what it is; what to write instead. `line` counts from 1.
+
+    `heals`: it may go away by itself, when a disk is mounted or a file server is up; a daemon can wait for that.
+    """
 
     key: Key
     message: str
     line: int | None = None
+    heals: bool = False
 
 
 def spell(key: Key) -> str:

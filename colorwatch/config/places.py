@@ -5,21 +5,35 @@ Works on the plain values rather than on a `Config`, so that these faults are fo
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
+import queue
 import shlex
 import stat
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
 from colorwatch.config.faults import Fault, Key, quoted, spell
 from colorwatch.config.reading import Plain
-from colorwatch.config.schema import MAX_FOLDERS, MODEL_ENDINGS, MODEL_NAMES, Config, absolute, unknown_model
+from colorwatch.config.schema import Config
+from colorwatch.config.values import MAX_FOLDERS, MODEL_ENDINGS, MODEL_NAMES, absolute, unknown_model
 from colorwatch.errors import explain_os_error
 from colorwatch.scan import Originals, printable
 
+_MADE_BY_HAND = ("inbox", "outbox", "archive")
+_OUR_OWN = ("state", "model")  # without these there is nothing to wait with
 _ROLES = ("inbox", "outbox", "archive", "quarantine")
+PATIENCE_SECONDS = 10.0  # how long a share may take to say what is there
+_NO_ANSWER = frozenset(
+    [
+        *(errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT),
+        *(errno.ECONNABORTED, errno.ECONNREFUSED, errno.ECONNRESET, errno.ENETUNREACH, errno.ENODEV, errno.ENXIO),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +96,33 @@ def lexical(places: Iterable[Place]) -> dict[Key, Location]:
     return {place.key: Location(place.path) for place in places}
 
 
-def on_disk(places: Iterable[Place]) -> dict[Key, Location]:
-    """Locations with symlinks resolved and inodes known. Touches the disk, and waits for it."""
-    return {place.key: _locate(place.path) for place in places}
+def on_disk(places: list[Place]) -> tuple[dict[Key, Location], list[Fault]]:
+    """Where the places are, symlinks resolved and inodes known; and a fault for each that is not as it must be.
+
+    Touches the disk. A share whose server does not answer is waited for `PATIENCE_SECONDS`, with all others meanwhile.
+    """
+    answers: queue.SimpleQueue[tuple[Place, Location, Fault | None]] = queue.SimpleQueue()
+
+    def look(place: Place) -> None:
+        answers.put((place, _locate(place.path), _disk_fault(place)))
+
+    for place in places:
+        threading.Thread(target=look, args=(place,), name=f"look at {place.role}", daemon=True).start()
+    waiting = {place.key: place for place in places}
+    where, faults = lexical(places), list[Fault]()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while waiting:
+        try:
+            place, location, fault = answers.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            break
+        where[place.key] = location
+        faults += [fault] if fault else []
+        del waiting[place.key]
+    for place in waiting.values():
+        wrong = f"{printable(place.path)} does not answer; see whether its file server is up, or unmount the share"
+        faults.append(Fault(place.key, wrong, heals=place.role not in _OUR_OWN))
+    return where, faults
 
 
 def overlaps(places: list[Place], where: dict[Key, Location]) -> Iterator[Fault]:
@@ -103,17 +141,6 @@ def overlaps(places: list[Place], where: dict[Key, Location]) -> Iterator[Fault]
         if len(spoken) == 2:
             told.add((spoken[0], spoken[1]))
         yield fault
-
-
-def check_disk(places: Iterable[Place]) -> Iterator[Fault]:
-    """A fault for each folder (or model file) that is not there, is no folder, or does not let us in.
-
-    Touches the disk; a share whose server does not answer makes it wait.
-    """
-    for place in places:
-        message = _disk_fault(place)
-        if message:
-            yield Fault(place.key, message)
 
 
 def check_model_name(values: dict[str, Plain], base: str, places: Iterable[Place]) -> Iterator[Fault]:
@@ -187,6 +214,8 @@ def _ordered(one: Place, other: Place) -> tuple[Place, Place]:
 
 def _clash(first: Place, second: Place, there: Location, here: Location) -> Fault | None:
     roles = {first.role, second.role}
+    if first.role == "outbox" and _into_again(here, there):
+        return Fault(second.key, "lies where people put results that are to be made again; write another folder")
     same, inside, around = here.same(there), here.inside(there), there.inside(here)
     if not (same or inside or around):
         return None
@@ -212,14 +241,28 @@ def _clash(first: Place, second: Place, there: Location, here: Location) -> Faul
     return Fault(second.key, message)
 
 
-def _disk_fault(place: Place) -> str | None:
-    shown = printable(place.path)
+def _into_again(here: Location, outbox: Location) -> bool:
+    again = os.path.join(outbox.path, "again")
+    return here.path == again or here.path.startswith(again + "/")
+
+
+def _disk_fault(place: Place) -> Fault | None:
+    """What is wrong with a folder (or model file): it is not there, is no folder, or does not let us in."""
     try:
         mode = os.stat(place.path).st_mode
     except FileNotFoundError:
-        return _missing(place)
+        message, heals = _missing(place), place.role in _MADE_BY_HAND
     except OSError as error:
-        return f"{shown} cannot be looked at: {explain_os_error(error)}; write a folder that user {_user()} may open"
+        why, heals = explain_os_error(error), error.errno in _NO_ANSWER and place.role not in _OUR_OWN
+        message = f"{printable(place.path)} cannot be looked at: {why}"
+        message += "" if heals else f"; write a folder that user {_user()} may open"
+    else:
+        message, heals = _wrong_kind(place, mode), False
+    return Fault(place.key, message, heals=heals) if message else None
+
+
+def _wrong_kind(place: Place, mode: int) -> str | None:
+    shown = printable(place.path)
     if place.role == "model":
         if not stat.S_ISREG(mode):
             return f"{shown} is no file; write the path of an .onnx or .caffemodel file"

@@ -3,124 +3,31 @@
 from __future__ import annotations
 
 import os
-import re
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from colorwatch.config.faults import nearest, quoted
+from colorwatch.config.retaining import Retention
+from colorwatch.config.telling import Metrics, Notify
+from colorwatch.config.values import (
+    MAX_FOLDERS,
+    MAX_NAME,
+    MODEL_NAMES,
+    FolderPath,
+    Seconds,
+    Strict,
+    Takes,
+    auto_or_whole,
+    mode_of,
+    model_file,
+    model_name,
+    nothing_is_all_defaults,
+)
 from colorwatch.scan import Originals, printable
 
-MODEL_NAMES = ("auto", "compact", "zhang2016", "zhang2016-onnx", "siggraph17")
-"""The models known by name, and `auto`; `colorwatch.modelstore` knows their files, and those that were imported."""
 
-MODEL_ENDINGS = (".onnx", ".caffemodel")
-
-MAX_FOLDERS = 100
-MAX_NAME = 64
-_DAY = 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class Takes:
-    """What a key takes, in the words of a fault, and a value to show in the example file."""
-
-    what: str
-    example: str
-
-
-def absolute(path: str, base: str) -> str:
-    """`path` as an absolute, normalised path: `~` expanded, relative paths taken from the folder `base`.
-
-    Raises ValueError, with a part of a sentence, for what cannot be a path.
-    """
-    if not path.strip():
-        raise ValueError("is empty")
-    try:
-        os.fsencode(path)
-    except UnicodeEncodeError:
-        raise ValueError("holds a character that no file name can hold") from None
-    if "\0" in path:
-        raise ValueError("holds a character that no file name can hold")
-    expanded = os.path.expanduser(path)
-    if expanded.startswith("~"):
-        raise ValueError(f"begins with {quoted(expanded.split('/')[0])}, and there is no such user")
-    normal = os.path.normpath(os.path.join(base, expanded))
-    return "/" + normal.lstrip("/")  # POSIX lets exactly two leading slashes mean something else; Linux does not
-
-
-def _absolute(path: str, info: ValidationInfo) -> str:
-    base = (info.context or {}).get("base") or os.getcwd()
-    try:
-        return absolute(path, base)
-    except ValueError as error:
-        raise PydanticCustomError("path", "{wrong}", {"wrong": str(error)}) from None
-
-
-def _auto_or_whole(low: int, high: int) -> BeforeValidator:
-    def check(value: object) -> object:
-        if value == "auto" or (isinstance(value, int) and low <= value <= high):
-            return value
-        try:
-            number = int(value) if isinstance(value, str) else None
-        except ValueError:
-            number = None
-        if number is not None and low <= number <= high:
-            return number
-        raise PydanticCustomError("auto_or_whole", "is neither auto nor a fitting number")
-
-    return BeforeValidator(check)
-
-
-def _model_name(name: str) -> str:
-    if name.lower().endswith(MODEL_ENDINGS):
-        advice = f"write model: {{path: {printable(name[:60])}, trust: true}} if you trust where it comes from"
-        raise PydanticCustomError("model_name", "is a file, not a name; {advice}", {"advice": advice})
-    # Whether a model of that name was imported is for those to see who may look at the disk.
-    if name in MODEL_NAMES or re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-        return name
-    raise PydanticCustomError("model_name", "{wrong}", {"wrong": unknown_model(name)})
-
-
-def unknown_model(name: str) -> str:
-    """The sentence part for a model name that is not known, with the nearest one that is."""
-    guess = nearest(name, MODEL_NAMES)
-    advice = f"did you mean {guess}?" if guess else f"write one of: {', '.join(MODEL_NAMES)}"
-    return f"{quoted(name)} is not the name of a known model; {advice}"
-
-
-def _model_file(path: str) -> str:
-    if not path.lower().endswith(MODEL_ENDINGS):
-        raise PydanticCustomError("model_file", "does not end in .onnx or .caffemodel")
-    return path
-
-
-def _nothing_is_all_defaults(value: object) -> object:
-    # A section whose keys are all commented out stands in the file as None.
-    return {} if value is None else value
-
-
-FolderPath = Annotated[str, AfterValidator(_absolute)]
-Seconds = Annotated[float, Field(gt=0, le=_DAY, allow_inf_nan=False)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
-class Folder(_Strict):
+class Folder(Strict):
     """One inbox, and where its scans, results and originals go. All paths are absolute."""
 
     inbox: Annotated[FolderPath, Takes("the path of a folder", "./inbox")] = Field(
@@ -150,6 +57,27 @@ class Folder(_Strict):
     rescan_seconds: Annotated[Seconds, Takes("a number of seconds above 0, at most 86400", "60")] = Field(
         default=60, description="How often the whole inbox is looked through, for scans that arrived unnoticed."
     )
+    watch: Annotated[Literal["auto", "events", "poll"], Takes("auto, events or poll", "auto")] = Field(
+        default="auto",
+        description="How new scans are noticed. events: the system tells at once, which it can do for disks of this "
+        "machine. poll: the inbox is looked through every few seconds, which works everywhere. auto: poll on network "
+        "shares and the like, else events, and poll where events fail.",
+    )
+    poll_seconds: Annotated[Seconds, Takes("a number of seconds above 0, at most 86400", "5")] = Field(
+        default=5,
+        description="How often an inbox is looked through where it is polled. A large one is looked through less "
+        "often, so that this takes a tenth of the time at most.",
+    )
+    gallery: Annotated[bool, Takes("true or false", "false")] = Field(
+        default=False,
+        description="Whether OUTBOX/gallery shows all results beside what they were made from. Any browser opens its "
+        "index.html with a double click.",
+    )
+    canary: Annotated[bool, Takes("true or false", "false")] = Field(
+        default=False,
+        description="Whether a hidden file, .colorwatch-canary, is made in the inbox and removed again every minute, "
+        "to see whether events arrive. Not needed: a scan that no event told of is noticed anyway.",
+    )
     incomplete_seconds: Annotated[Seconds, Takes("a number of seconds above 0, at most 86400", "3600")] = Field(
         default=3600,
         description="How long a scan may stay incomplete, with nothing added to it, before it goes to quarantine.",
@@ -160,6 +88,33 @@ class Folder(_Strict):
     )
     jpeg_quality: Annotated[int, Takes("a whole number from 50 to 100", "92")] = Field(
         default=92, ge=50, le=100, description="Quality of coloured JPEG files, from 50 (small) to 100 (best)."
+    )
+    strength: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), Takes("a number from 0 to 1", "1.0")] = Field(
+        default=1.0,
+        description="How much colour a picture gets, from 0 (it stays grey) to 1 (all that the model gives).",
+    )
+    saturation: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False), Takes("a number from 0 to 2", "1.0")] = Field(
+        default=1.0,
+        description="How strong the colours are; 1.2 is a little more than the model gives. Weak colours are raised "
+        "more than strong ones.",
+    )
+
+    group: Annotated[str, Takes("auto, or the name or number of a group", "auto")] = Field(
+        default="auto",
+        min_length=1,
+        description="To which group coloured pictures, notes and new folders belong, so that all of its members may "
+        "use them. The user that colorwatch runs as must be a member of it. With auto it is the outbox's own group "
+        "where that has the setgid bit (chmod g+s), else that of this user.",
+    )
+    mode: Annotated[
+        Literal["auto"] | int,
+        BeforeValidator(mode_of),
+        Takes("auto, or who may read (4) and write (2), for owner, group and others, from 0600 to 0666", "auto"),
+    ] = Field(
+        default="auto",
+        description="Who may read and write coloured pictures and notes, as for chmod. auto: the group may do both, "
+        "whatever the umask; for others the umask decides. 0664: the group may change them, everybody may look at "
+        "them. 0600: nobody but the user that colorwatch runs as. New folders can be entered by who may read.",
     )
 
     @field_validator("name")
@@ -193,13 +148,12 @@ class Folder(_Strict):
         return quarantine
 
 
-class ModelPath(_Strict):
+class ModelPath(Strict):
     """A model file of the user's own. It must be trusted in writing, for native code loads it."""
 
     path: Annotated[
-        str,
-        AfterValidator(_absolute),
-        AfterValidator(_model_file),
+        FolderPath,
+        AfterValidator(model_file),
         Takes("the path of an .onnx or .caffemodel file", "./my-model.onnx"),
     ] = Field(
         description="The file: ONNX, with a manifest of the same name ending in .yaml beside it, or a caffemodel of "
@@ -221,11 +175,14 @@ class ModelPath(_Strict):
         return trust
 
 
-class Limits(_Strict):
+class Limits(Strict):
     """What a scan may cost, in megapixels, seconds and megabytes (of 1,000,000 bytes)."""
 
     max_megapixels: Annotated[float, Takes("a number from 1 to 2000", "200")] = Field(
         default=200, ge=1, le=2000, allow_inf_nan=False, description="Larger scans go to quarantine, unread."
+    )
+    max_megabytes: Annotated[int, Takes("a whole number from 1 to 1000000", "4000")] = Field(
+        default=4000, ge=1, le=1_000_000, description="Larger files go to quarantine, unread."
     )
     deadline_seconds: Annotated[Seconds, Takes("a number of seconds above 0, at most 86400", "120")] = Field(
         default=120, description="How long the work on one scan may take, whatever its size."
@@ -244,14 +201,21 @@ class Limits(_Strict):
         allow_inf_nan=False,
         description="How long a stop waits for scans that are being worked on.",
     )
+    min_free_megabytes: Annotated[int, Takes("a whole number from 0 to 1000000000", "200")] = Field(
+        default=200,
+        ge=0,
+        le=1_000_000_000,
+        description="How much is to stay free on the disk of an outbox: with less, no new scan is begun. 0: never "
+        "mind.",
+    )
     memory_megabytes: Annotated[
         Literal["auto"] | int,
-        _auto_or_whole(256, 1_000_000),
+        auto_or_whole(256, 1_000_000),
         Takes("auto, or a whole number from 256 to 1000000", "auto"),
     ] = Field(default="auto", description="Memory for all workers together. auto: a part of what this machine has.")
 
 
-class Logging(_Strict):
+class Logging(Strict):
     """How much is logged, and in which form."""
 
     level: Annotated[Literal["debug", "info", "warning", "error"], Takes("debug, info, warning or error", "info")] = (
@@ -267,12 +231,12 @@ def _kind_of_model(value: object) -> str:
 
 
 ModelChoice = Annotated[
-    Annotated[str, AfterValidator(_model_name), Tag("name")] | Annotated[ModelPath, Tag("file")],
+    Annotated[str, AfterValidator(model_name), Tag("name")] | Annotated[ModelPath, Tag("file")],
     Discriminator(_kind_of_model),
 ]
 
 
-class Config(_Strict):
+class Config(Strict):
     """A whole config. `folders` holds at least one folder; `load` sees to it that no two have the same name."""
 
     folders: Annotated[tuple[Folder, ...], Takes("a list of 1 to 100 folders, each beginning with `- inbox:`", "")] = (
@@ -298,7 +262,7 @@ class Config(_Strict):
         "auto: as this machine's memory allows.",
     )
     workers: Annotated[
-        Literal["auto"] | int, _auto_or_whole(1, 64), Takes("auto, or a whole number from 1 to 64", "auto")
+        Literal["auto"] | int, auto_or_whole(1, 64), Takes("auto, or a whole number from 1 to 64", "auto")
     ] = Field(
         default="auto", description="How many scans are worked on at once. auto: as many as cores and memory allow."
     )
@@ -307,11 +271,22 @@ class Config(_Strict):
         description="Where colorwatch remembers what it has done. On a disk of this machine, not on a share; it is "
         "made when needed. Without this line: /var/lib/colorwatch.",
     )
-    limits: Annotated[Limits, BeforeValidator(_nothing_is_all_defaults), Takes("the keys below it, indented", "")] = (
+    limits: Annotated[Limits, BeforeValidator(nothing_is_all_defaults), Takes("the keys below it, indented", "")] = (
         Field(default_factory=Limits, description="Limits that keep one strange scan from stopping all others.")
     )
-    logging: Annotated[Logging, BeforeValidator(_nothing_is_all_defaults), Takes("the keys below it, indented", "")] = (
+    retention: Annotated[
+        Retention, BeforeValidator(nothing_is_all_defaults), Takes("the keys below it, indented", "")
+    ] = Field(default_factory=Retention, description="How long things are kept. For ever, without a change.")
+    logging: Annotated[Logging, BeforeValidator(nothing_is_all_defaults), Takes("the keys below it, indented", "")] = (
         Field(default_factory=Logging, description="The log.")
+    )
+    notify: Annotated[Notify, BeforeValidator(nothing_is_all_defaults), Takes("the keys below it, indented", "")] = (
+        Field(
+            default_factory=Notify, description="Who is told when something needs a person. Nobody, without a change."
+        )
+    )
+    metrics: Annotated[Metrics, BeforeValidator(nothing_is_all_defaults), Takes("the keys below it, indented", "")] = (
+        Field(default_factory=Metrics, description="Figures for Prometheus; they need `pip install prometheus-client`.")
     )
 
     @field_validator("folders")

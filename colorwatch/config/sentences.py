@@ -6,22 +6,32 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from colorwatch.config.faults import Fault, Key, nearest, quoted
-from colorwatch.config.schema import Config, Folder, Limits, Logging, ModelPath, Takes
+from colorwatch.config.retaining import Retention
+from colorwatch.config.schema import Config, Folder, Limits, Logging, ModelPath
+from colorwatch.config.telling import Metrics, Notify
+from colorwatch.config.values import Takes
 
-_SECTIONS: dict[str, type[Config | Folder | Limits | Logging | ModelPath]] = {
+_SECTIONS: dict[str, type[BaseModel]] = {
     "folders": Folder,
     "limits": Limits,
+    "retention": Retention,
     "logging": Logging,
+    "notify": Notify,
+    "metrics": Metrics,
     "model": ModelPath,
 }
 _SECTION_WORDS = {
     "folders": "in an entry of folders",
     "limits": "under limits",
+    "retention": "under retention",
     "logging": "under logging",
+    "notify": "under notify",
+    "metrics": "under metrics",
     "model": "under model",
 }
 # The schema says these in full, with what to write instead.
@@ -56,6 +66,8 @@ def _fields(section: Key) -> dict[str, FieldInfo]:
 
 
 def _instead(key: Key) -> str:
+    if len(key) > 1 and isinstance(key[-1], int) and key[0] != "folders":
+        key = key[:-1]  # an entry of a list: what the list takes
     field = _fields(key[:-1]).get(str(key[-1])) if key else None
     takes = next((item for item in field.metadata if isinstance(item, Takes)), None) if field else None
     if takes is None:
@@ -134,6 +146,9 @@ _WORDS: dict[str, Callable[[str, dict[str, Any]], str]] = {
     "less_than_equal": _too("large"),
     "path": _as_said,
     "name": _not("a fit name"),
+    "mode": _not("the mode of a picture"),
+    "string_pattern_mismatch": _not("of that form"),
+    "string_too_short": lambda *_: "is empty",
     "auto_or_whole": _not("auto, and not a number in the range"),
     "model_file": lambda given, _: f"{given} does not end in .onnx or .caffemodel",
 }

@@ -117,7 +117,7 @@ def _known(known: Known, shelves: Shelves) -> Found:
 
 
 def _own(name: str, shelves: Shelves) -> Found:
-    from colorwatch.config.schema import unknown_model
+    from colorwatch.config.values import unknown_model
 
     path = find_trusted(name, shelves)
     if path is not None:

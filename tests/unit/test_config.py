@@ -61,6 +61,8 @@ class TestDefaults:
                 incomplete_seconds=3600,
                 recursive=True,
                 jpeg_quality=92,
+                strength=1,
+                saturation=1,
             ),
         )
         assert (config.model, config.workers, config.state) == ("auto", "auto", str(home / "state"))

@@ -7,12 +7,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from colorwatch.config import load
+from colorwatch.config import load, load_to_run
 from colorwatch.errors import ConfigError
 
 NAMES = ("a", "a/b", "b", "b/c", "c", "c/d", "d", "e")
@@ -71,6 +72,16 @@ class TestOverlaps:
             (
                 config("inbox: a, outbox: b, quarantine: b"),
                 "2: folders[0].quarantine: is the same folder as folders[0].outbox; write a folder of its own",
+            ),
+            (
+                config("inbox: a, outbox: b, quarantine: b/again"),
+                "2: folders[0].quarantine: lies where people put results that are to be made again; "
+                "write another folder",
+            ),
+            (
+                config("inbox: a, outbox: b, quarantine: ./c/../b/again/old"),
+                "2: folders[0].quarantine: lies where people put results that are to be made again; "
+                "write another folder",
             ),
             (config("inbox: a, outbox: b", state="a/b"), f"3: state: lies inside folders[0].inbox, {OUTSIDE}"),
             (
@@ -183,6 +194,54 @@ class TestDisk:
             f"2: folders[0].outbox: there is no folder {home}/out; make it with: mkdir -p {home}/out",
         ]
         assert faults(text, check_folders=False) == []
+
+    def test_missing_folders_are_waited_for_by_a_daemon(self, home: Path) -> None:
+        Path("c.yaml").write_text(config("inbox: in, outbox: out, originals: archive, archive: arc"))
+        loaded, lines = load_to_run("c.yaml")
+        assert loaded.folders[0].inbox == f"{home}/in"
+        assert lines == [
+            f"c.yaml:2: folders[0].{role}: there is no folder {home}/{name}; make it with: mkdir -p {home}/{name}"
+            for role, name in (("archive", "arc"), ("inbox", "in"), ("outbox", "out"))
+        ]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            config("inbox: file, outbox: missing"),
+            config("inbox: missing, outbox: missing"),
+            config("inbox: missing, outbox: missing/b"),
+            config("inbox: loop, outbox: b"),
+            config("inbox: missing, outbox: b, jpeg_quality: 1"),
+            config("inbox: missing, outbox: b") + "model: {path: m.onnx, trust: true}\n",
+        ],
+    )
+    def test_what_does_not_heal_by_itself_is_refused_with_all_the_rest(self, home: Path, text: str) -> None:
+        (home / "file").touch()
+        (home / "loop").symlink_to("loop")
+        told = faults(text)
+        with pytest.raises(ConfigError) as refused:
+            load_to_run("c.yaml")
+        assert [fault.removeprefix("c.yaml:") for fault in refused.value.faults] == told
+
+    def test_a_share_that_does_not_answer_is_a_fault_of_its_own_and_hides_no_other(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        hung, real = threading.Event(), os.stat
+
+        def stat(path: str, *rest: object, **more: object) -> os.stat_result:
+            if str(path) == f"{home}/a":
+                hung.wait(30)
+            return real(path, *rest, **more)  # type: ignore[arg-type]
+
+        monkeypatch.setattr("colorwatch.config.places.PATIENCE_SECONDS", 0.3)
+        monkeypatch.setattr(os, "stat", stat)
+        text = config("inbox: a, outbox: out")
+        assert faults(text) == [
+            f"2: folders[0].inbox: {home}/a does not answer; see whether its file server is up, or unmount the share",
+            f"2: folders[0].outbox: there is no folder {home}/out; make it with: mkdir -p {home}/out",
+        ]
+        assert len(load_to_run("c.yaml")[1]) == 2
+        hung.set()
 
     def test_files_are_no_folders(self, home: Path) -> None:
         (home / "file").touch()

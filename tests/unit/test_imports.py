@@ -15,6 +15,7 @@ PACKAGE = os.path.dirname(os.path.abspath(colorwatch.__file__))
 
 # Module (or package) -> what it may import of colorwatch. A module that is not here has no room yet: give it one.
 TABLE: dict[str, set[str]] = {
+    "faultpoint": set(),
     "errors": set(),
     "scan": set(),
     "litter": set(),
@@ -24,58 +25,172 @@ TABLE: dict[str, set[str]] = {
     "budget": {"scan"},
     "recipe": {"scan"},
     "log": {"scan"},
-    "config": {"errors", "scan"},
+    "config": {"errors", "ownership", "scan"},
     "opening": {"errors"},
     "settle": set(),
-    "publishing": {"beneath"},
-    "originals": {"beneath", "errors", "publishing", "scan"},
+    "names": {"beneath"},
+    "ownership": {"beneath", "scan"},
+    "untouched": {"beneath"},
+    "publishing": {"beneath", "names", "ownership"},
+    "replacing": {"beneath", "names", "ownership", "publishing", "untouched"},
+    "asides": {"beneath", "litter", "names"},
+    "originals": {"asides", "beneath", "names", "scan"},
+    "notes": {"beneath", "names", "ownership", "scan"},
+    "quarantining": {"asides", "beneath", "errors", "names", "notes", "originals", "ownership", "scan"},
+    "retention": {"beneath", "names", "notes", "originals", "scan"},
+    "commands": {"scan"},
     "messages": {"originals", "scan"},
+    "gallery": {"beneath", "commands", "messages", "names", "ownership", "scan"},
     "watch": set(),
-    "inbox": {"beneath", "errors", "litter", "messages", "scan", "settle", "watch"},
-    "folder": {"errors", "inbox", "messages", "originals", "publishing", "scan"},
+    "mounts": set(),
+    "sdnotify": set(),
+    "notices": {"config", "log", "scan"},
+    "metrics": {"errors", "log"},
+    "disks": set(),
+    "doubts": set(),
+    "lookout": {"beneath", "errors", "messages", "mounts", "scan", "watch"},
+    "inbox": {"beneath", "disks", "doubts", "errors", "litter", "lookout", "messages", "scan", "settle"},
+    "again": {"beneath", "commands", "litter", "messages", "names", "ownership", "replacing", "retention"},
+    "outbox": {"again", "commands", "errors", "messages", "names", "ownership", "scan"},
+    "errands": {
+        *("asides", "beneath", "commands", "errors", "gallery", "messages", "names", "notes", "originals"),
+        "ownership",
+        *("publishing", "quarantining", "replacing", "results", "retention", "scan"),
+    },
+    "folder": {"beneath", "commands", "errands", "inbox", "messages", "originals", "outbox", "scan"},
     "ledger": {"errors", "scan", "wire"},
     "history": {"ledger", "scan"},
+    "pointing": {"config", "errors", "scan"},
+    "story": {"history", "ledger", "pointing"},
+    "outdated": {"config", "errors", "history", "ledger", "recipe", "scan"},
+    "redoing": {"commands", "ledger", "messages", "patience", "recipe", "scan"},
+    "othernets": {"errors", "modelstore", "pool", "scan"},
+    "petitions": {"commands", "ledger", "messages", "othernets", "redoing", "scan", "standing"},
     "passing": {"wire"},
     "pool": {"passing", "scan", "wire"},
-    "steps": {"ledger", "messages", "originals", "publishing", "scan"},
-    "intake": {"ledger", "messages", "pool", "scan", "steps"},
-    "claims": {"budget", "ledger", "messages", "pool", "publishing", "scan", "steps"},
+    "patience": set(),
+    "keeping": {"commands", "ledger", "messages", "scan"},
+    "results": {"beneath", "messages", "names"},
+    "steps": {"commands", "ledger", "messages", "names", "originals", "patience", "redoing", "scan"},
+    "identity": {"commands", "ledger", "messages", "scan", "steps"},
+    "intake": {"commands", "identity", "ledger", "messages", "patience", "pool", "scan", "standing", "steps"},
+    "claims": {
+        *("budget", "commands", "ledger", "messages", "modelstore", "othernets", "patience", "pool", "publishing"),
+        *("recipe", "redoing", "scan", "standing", "steps"),
+    },
+    "recall": {"commands", "ledger", "messages", "patience", "pool", "scan", "standing"},
+    "portraits": {"commands", "ledger", "messages", "patience", "pool", "publishing", "scan", "standing"},
+    "lock": {"errors"},
+    "standing": {"patience"},
+    "handing": {"claims", "intake", "ledger", "othernets", "pool", "portraits", "recall", "scan", "standing"},
+    "hearing": {
+        *("claims", "errors", "identity", "intake", "keeping", "ledger", "messages", "petitions", "pool", "recall"),
+        *("standing", "steps"),
+        "portraits",
+    },
     "manifest": {"config", "errors", "scan"},
     # Its child process alone loads the readers of models: see the test of what the daemon loads.
     "modelstore": {
         *("beneath", "budget", "caffemodel", "config", "errors", "manifest", "published", "scan", "shipped"),
     },
     "terminal": {"scan"},
+    # Its trial of the net runs in a process of its own.
+    "doctor": {
+        *("beneath", "budget", "config", "errors", "history", "modelstore", "mounts", "net", "scan", "watch"),
+    },
+    "units": {"config", "errors", "shipped"},
+    "cli_setup": {"config", "errors", "scan", "terminal", "units"},
+    "cli_doctor": {"cli_models", "config", "doctor", "errors", "modelstore", "scan", "terminal"},
     "cli_models": {"config", "errors", "modelstore", "scan", "terminal"},
     "service": {
-        *("budget", "claims", "config", "errors", "folder", "intake", "ledger", "log", "messages", "modelstore"),
-        *("pool", "recipe", "scan", "settle", "steps"),
+        *(
+            "budget",
+            "claims",
+            "commands",
+            "config",
+            "errors",
+            "folder",
+            "handing",
+            "hearing",
+            "identity",
+            "intake",
+            "ledger",
+        ),
+        *("keeping", "lock", "log", "messages", "modelstore", "othernets", "petitions", "pool", "recall", "recipe"),
+        "redoing",
+        *("scan", "settle", "standing", "steps"),
+        "portraits",
     },
-    "cli": {
-        *("cli_models", "config", "errors", "history", "log", "manifest", "modelstore", "scan", "service", "terminal"),
+    "daemon": {
+        *("config", "errors", "ledger", "log", "metrics", "notices", "scan", "sdnotify", "service"),
     },
+    "cli_run": {"cli_models", "config", "daemon", "errors", "log", "modelstore", "scan", "service", "terminal"},
+    "cli_status": {"config", "errors", "history", "ledger", "pointing", "scan", "story", "terminal"},
+    "cli_ask": {
+        *("cli_models", "cli_status", "config", "errors", "history", "ledger", "modelstore", "outdated", "pointing"),
+        *("scan", "terminal"),
+    },
+    "cli_app": {
+        *("cli_ask", "cli_doctor", "cli_models", "cli_run", "cli_setup", "cli_status", "errors", "log", "manifest"),
+        *("scan", "terminal"),
+    },
+    "cli": {"cli_app"},
     # In workers alone:
-    "worker": {"colorize", "errors", "scan", "wire"},
-    "zygote": {"errors", "passing", "scan", "wire", "worker"},
+    "confining": set(),
+    "worker": {"portrait", "colorize", "confining", "errors", "imprint", "scan", "wire"},
+    "zygote": {"confining", "errors", "passing", "scan", "wire", "worker"},
     "signatures": {"errors"},
+    "outlines": set(),
+    "rasters": {"carrying", "errors", "outlines", "pages"},
+    "loose": {"carrying", "imprint", "pieces", "scan"},
+    "foreign": {"carrying", "decoding", "errors", "loose", "outlines", "pages", "rasters", "scan", "spaces"},
+    "webpout": {"errors", "pages", "pieces", "streams", "writing"},
+    "pdffile": {"errors", "xmp"},
+    "pdf": {
+        *("carrying", "decoding", "errors", "foreign", "jpegstrips", "outlines", "pages", "pdffile", "pieces"),
+        *("provenance", "scan", "tiffkinds", "writing", "xmp"),
+    },
     "tifftags": set(),
     "tiffkinds": {"errors", "tifftags"},
-    "structure": {"errors", "signatures", "tiffkinds", "tifftags"},
-    "carrying": {"tifftags"},
+    "tiffout": {"tifftags"},
+    "structure": {"errors", "outlines", "pdf", "signatures", "tiffkinds", "tifftags"},
+    "portrait": {"decoding", "errors", "opening", "scan", "streams"},
+    "pieces": set(),
+    "xmp": set(),
+    "provenance": {"scan", "xmp"},
+    "imprint": {"errors", "opening", "pdffile", "pieces", "provenance", "scan", "signatures", "tifftags", "xmp"},
+    "carrying": {"imprint", "pieces", "scan", "tifftags"},
     "jpegstrips": set(),
-    "streams": {"carrying", "errors", "tifftags"},
-    "codec": {"carrying", "errors", "jpegstrips", "signatures", "streams", "tiffkinds", "tifftags"},
+    "jpegloss": set(),
+    "pages": {"carrying"},
+    "rows": {"budget", "lab", "pages"},
+    "icc": set(),
+    "spaces": {"errors", "icc"},
+    "streams": {"carrying", "errors", "pages", "tiffout"},
+    "decoding": {"carrying", "errors", "jpegloss", "pages", "spaces", "streams", "tiffkinds"},
+    "writing": {"jpegstrips", "pages", "streams", "tiffout", "tifftags"},
+    "codec": {
+        *("carrying", "decoding", "errors", "foreign", "pages", "pdf", "scan", "signatures", "tiffkinds", "webpout"),
+        "writing",
+    },
     "lab": set(),
+    "deep": {"lab"},
     "adapting": {"errors", "manifest", "scan"},
     "net": {"adapting", "colorize", "errors", "manifest", "scan"},
-    "colorize": {"carrying", "codec", "errors", "lab", "opening", "scan", "structure"},
+    "colorize": {
+        *("codec", "deep", "errors", "lab", "opening", "pages", "pieces", "rows", "scan", "structure", "tiffkinds"),
+    },
     # In the child processes that convert models:
     "caffemodel": {"errors", "scan"},
     "published": {"caffemodel", "errors", "scan"},
 }
+EVERYWHERE = {"faultpoint"}  # nothing at all, where faults are not wanted
 IN_WORKERS = {
     *("worker", "zygote", "signatures", "tifftags", "structure", "carrying", "jpegstrips", "codec", "lab", "adapting"),
+    *("deep", "decoding", "icc", "pages", "rows", "spaces", "tiffout", "writing"),
     *("streams", "tiffkinds", "net", "colorize", "caffemodel", "published"),
+    *("pieces", "xmp", "provenance", "imprint"),
+    *("foreign", "loose", "outlines", "pdf", "pdffile", "rasters", "webpout"),
 }
 
 
@@ -90,7 +205,7 @@ def imports() -> dict[str, set[str]]:
                 with open(path, encoding="utf-8") as file:
                     found.setdefault(room, set()).update(imported(file.read()))
     found.pop("__init__")
-    return {room: others - {room} for room, others in found.items()}
+    return {room: others - {room} - EVERYWHERE for room, others in found.items()}
 
 
 def imported(source: str) -> set[str]:
@@ -124,10 +239,10 @@ def test_no_two_rooms_import_each_other() -> None:
 
 
 def test_the_daemon_loads_nothing_that_reads_pictures() -> None:
-    code = "import sys, colorwatch.cli, colorwatch.service; print(*sys.modules)"
+    code = "import sys, colorwatch.cli_app, colorwatch.service; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "colorwatch.service" in loaded
-    assert not {"cv2", "numpy", "pyvips", *(f"colorwatch.{room}" for room in IN_WORKERS)} & set(loaded)
+    assert not {"cv2", "numpy", "pikepdf", "pyvips", *(f"colorwatch.{room}" for room in IN_WORKERS)} & set(loaded)
 
 
 def test_no_module_is_longer_than_a_reader_can_hold() -> None:

@@ -1,0 +1,167 @@
+"""The daemon and those who manage it: readiness, reloads, the watchdog, figures and notices, on a real process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from house import House
+from pictures import encoded, gradient, written
+from waiting import eventually
+
+
+def drop(house: House, name: str, folder: str = "inbox") -> None:
+    written(house.path(folder), name, encoded(gradient(), "JPEG"))
+
+
+class Manager:
+    """A service manager's socket, and everything that was told to it, in order."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(path)
+        self._socket.setblocking(False)
+        self.lines: list[str] = []
+
+    def told(self) -> list[str]:
+        while True:
+            try:
+                self.lines += self._socket.recv(8192).decode().splitlines()
+            except BlockingIOError:
+                return self.lines
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(str(tmp_path))
+
+
+@pytest.fixture
+def manager(house: House) -> Iterator[Manager]:
+    made = Manager(house.path("notify"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def daemon(house: House, manager: Manager) -> Iterator[subprocess.Popen[bytes]]:
+    environment = {**os.environ, "NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "600000"}
+    with open(house.path("log"), "ab") as log:
+        process = subprocess.Popen(
+            house.command("run"), stdout=log, stderr=log, start_new_session=True, env=environment
+        )
+    house.daemon = process
+    eventually(lambda: "READY=1" in manager.told(), 60, "it is ready")
+    yield process
+    if process.poll() is None:
+        process.kill()
+        process.wait(30)
+
+
+def events(house: House, name: str) -> list[dict[str, object]]:
+    return [line for line in house.log() if line["event"] == name]
+
+
+def test_it_tells_when_it_is_ready_how_it_does_and_when_it_stops(
+    house: House, manager: Manager, daemon: subprocess.Popen[bytes]
+) -> None:
+    drop(house, "a.jpg")
+    house.wait_done(1, 60)
+    eventually(lambda: "STATUS=1 done, 0 to do" in manager.told(), 30, "the status")
+    eventually(lambda: manager.told().count("WATCHDOG=1") >= 3, 30, "the watchdog is fed")
+    assert house.stop() == 0
+    assert "STOPPING=1" in manager.told()
+    assert manager.lines.index("READY=1") < manager.lines.index("STOPPING=1")
+
+
+def test_a_config_with_faults_is_refused_whole_and_the_old_one_stays(
+    house: House, manager: Manager, daemon: subprocess.Popen[bytes]
+) -> None:
+    shutil.copy(house.path("config.yaml"), house.path("kept.yaml"))
+    Path(house.path("config.yaml")).write_text("folders: []\nworkers: many\n")
+    daemon.send_signal(signal.SIGHUP)
+    eventually(lambda: events(house, "config.refused"), 30, "it is refused")
+    (line,) = events(house, "config.refused")
+    assert len(line["faults"]) == 2  # type: ignore[arg-type]
+    told = manager.told()
+    assert [word for word in told if word in ("READY=1", "RELOADING=1")] == ["READY=1", "RELOADING=1", "READY=1"]
+    shutil.copy(house.path("kept.yaml"), house.path("config.yaml"))
+    drop(house, "after.jpg")
+    house.wait_done(1, 60)
+    assert house.stop() == 0
+
+
+def test_a_good_config_takes_the_place_of_the_old_one_and_nothing_is_lost(
+    house: House, manager: Manager, daemon: subprocess.Popen[bytes]
+) -> None:
+    for number in range(5):
+        drop(house, f"{number}.jpg")
+    os.makedirs(house.path("second"))
+    os.makedirs(house.path("second-out"))
+    with open(house.path("config.yaml"), encoding="utf-8") as file:
+        config = json.load(file)
+    config["folders"].append({"inbox": "./second", "outbox": "./second-out", "settle_seconds": 0.5})
+    Path(house.path("config.yaml")).write_text(json.dumps(config))
+    drop(house, "new.jpg", "second")
+    daemon.send_signal(signal.SIGHUP)
+    eventually(lambda: events(house, "config.reloaded"), 60, "it is taken")
+    house.wait_done(6, 60)
+    assert os.path.exists(house.path("second-out", "new.jpg"))
+    assert sorted(house.results()) == [f"{number}.jpg" for number in range(5)]
+    assert manager.told().count("READY=1") == 2
+    assert daemon.poll() is None
+    assert house.stop() == 0
+
+
+def test_a_config_that_cannot_be_worked_by_gives_way_to_the_old_one(
+    house: House, manager: Manager, daemon: subprocess.Popen[bytes]
+) -> None:
+    with open(house.path("config.yaml"), encoding="utf-8") as file:
+        config = json.load(file)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config["metrics"] = {"port": taken.getsockname()[1]}
+        Path(house.path("config.yaml")).write_text(json.dumps(config))
+        daemon.send_signal(signal.SIGHUP)
+        eventually(lambda: events(house, "config.refused"), 60, "it is refused")
+        eventually(lambda: manager.told().count("READY=1") == 2, 60, "the old one is back")
+    drop(house, "after.jpg")
+    house.wait_done(1, 60)
+    assert house.stop() == 0
+
+
+def test_figures_and_notices_follow_the_work(house: House) -> None:
+    pytest.importorskip("prometheus_client", reason="prometheus-client is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    told = house.path("told")
+    script = "import os, sys; open(sys.argv[1], 'a').write(os.environ['COLORWATCH_TITLE'] + '\\n')"
+    house.top = {"metrics": {"port": port}, "notify": {"command": [sys.executable, "-c", script, told]}}
+    house.write_config()
+    house.start()
+    try:
+        drop(house, "good.jpg")
+        Path(house.path("inbox", "bad.jpg")).write_bytes(b"this is no picture at all, only words " * 10)
+        house.wait_done(1, 60)
+        eventually(lambda: os.path.exists(told) and "bad.jpg" in Path(told).read_text(), 30, "a notice")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        assert 'colorwatch_scans_total{folder="inbox",outcome="done"} 1.0' in text
+        assert 'colorwatch_scans_total{folder="inbox",outcome="quarantined"} 1.0' in text
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
+            assert json.load(answer)["ok"]
+    finally:
+        assert house.stop() == 0
