@@ -9,6 +9,11 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 	done)
 # More arguments for bench/run.py, as in `make bench BENCH="--only pipeline"`.
 BENCH ?=
+# The tests of what loads OpenCV: workers, pictures, nets, and a daemon with them. The rest never does.
+WITH_OPENCV := tests/property/test_picture.py tests/e2e/test_command.py \
+	$(foreach part,adapting codec colorize deep jpegloss jpegstrips lab modelstore net published worker,tests/unit/test_$(part).py) \
+	$(foreach part,pool zygote service published_net original_steps fidelity foreign pages pdf damaged worker_limits,\
+	tests/integration/test_$(part).py)
 # More arguments for pytest, as in `make test TESTS=tests/unit`.
 TESTS ?=
 
@@ -31,8 +36,8 @@ run: .venv/.ready ## try it: colour the sample scans, then go on watching ./inbo
 test: .venv/.ready-dev ## run all tests
 	$(BIN)/python -m pytest -n auto $(TESTS)
 
-test-opencv4: .venv-opencv4/.ready ## run all tests on the newest OpenCV 4; `make test` has the newest of all
-	.venv-opencv4/bin/python -m pytest -n auto $(TESTS)
+test-opencv4: .venv-opencv4/.ready ## run what loads OpenCV on the newest OpenCV 4; `make test` runs all on the newest of all
+	.venv-opencv4/bin/python -m pytest -n auto $(or $(TESTS),$(WITH_OPENCV))
 
 trial: .venv/.ready-dev ## 200 photographs into a running daemon, then with ten kills, originals kept and archived
 	$(BIN)/python tests/trials/two_hundred.py

@@ -199,7 +199,8 @@ def _in_png(descriptor: int, size: int) -> list[bytes]:
             except XmpError:
                 continue
         elif kind == b"tEXt" and content.startswith(_OWN_TEXT) and len(own) < 2:
-            own.append(content[len(_OWN_TEXT) :])
+            # A stranger's text may have that name, too: it must not stand in the way of ours.
+            own += [content[len(_OWN_TEXT) :]] if _is_own(content[len(_OWN_TEXT) :]) else []
     return found + own
 
 

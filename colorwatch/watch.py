@@ -40,6 +40,8 @@ _EVENTS: list[type[FileSystemEvent]] = [
     DirDeletedEvent,
 ]
 
+STOP_SECONDS = 3.0  # how long a watch may take to end
+
 
 class Watch:
     """Watches `root` from `start` to `stop`, once.
@@ -80,9 +82,17 @@ class Watch:
                 self._reader()._inotify_fd = self._reader()._create_inotify_fd()
             except OSError:
                 return
-        self._observer.stop()
-        if self._observer.is_alive():
-            self._observer.join()
+        # In a thread of its own: watchdog's reader may hang in a channel that is not its own any more, and waits for
+        # it without end. It is left behind then; the folder's thread has scans to look after.
+        ending = threading.Thread(target=self._end, args=(self._observer,), name="watch ends", daemon=True)
+        ending.start()
+        ending.join(STOP_SECONDS)
+
+    @staticmethod
+    def _end(observer: BaseObserver) -> None:
+        observer.stop()
+        if observer.is_alive():
+            observer.join()
 
     def fault(self) -> str:
         """Why no event can arrive any more, as a part of a sentence; "" while nothing is known to be wrong.

@@ -24,7 +24,7 @@ from PIL.PngImagePlugin import PngInfo
 from colorwatch import imprint, provenance
 from colorwatch.colorize import colorize
 from colorwatch.errors import ChangedError, DiskError, ForbiddenFileError, GoneError
-from colorwatch.imprint import recall
+from colorwatch.imprint import on_png, recall
 from colorwatch.pieces import jpeg_segment, jpeg_segments, png_chunk, png_chunks
 from colorwatch.provenance import MACHINE_MADE, NAMESPACE, SOFTWARE
 from colorwatch.scan import Fingerprint, Provenance, Recalled, RenderRequest, RenderSettings
@@ -461,3 +461,12 @@ def test_the_command_line_tools_of_others_read_odd_paths(tmp_path: Path) -> None
     assert found["XMP-colorwatch:SourcePath"] == "1955/Tante Käthe %FF <\"'&>%0A%2541 .jpg"
     with Image.open(io.BytesIO(Path(path).read_bytes())) as image:
         assert image.format == "JPEG"
+
+
+def test_a_strangers_texts_under_our_name_do_not_hide_ours(tmp_path: Path) -> None:
+    chunks = [(b"tEXt", b"colorwatch\0"), (b"tEXt", b"colorwatch\0"), (b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0")]
+    told = Provenance("ab" * 32, "scan.png", "0123456789abcdef", "compact", "cd" * 32)
+    on_png(chunks, told, False)
+    path = tmp_path / "x.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*each) for each in chunks))
+    assert recall(str(tmp_path), "x.png").provenance == told
