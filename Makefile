@@ -9,10 +9,10 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 	done)
 # More arguments for bench/run.py, as in `make bench BENCH="--only pipeline"`.
 BENCH ?=
-# The tests of what loads OpenCV: workers, pictures, nets, and a daemon with them. The rest never does.
+# Tests of what loads OpenCV: nets, workers, pictures, the commands. The rest never does, or not otherwise.
 WITH_OPENCV := tests/property/test_picture.py tests/e2e/test_command.py \
 	$(foreach part,adapting codec colorize deep jpegloss jpegstrips lab modelstore net published worker,tests/unit/test_$(part).py) \
-	$(foreach part,pool zygote service published_net original_steps fidelity foreign pages pdf damaged worker_limits,\
+	$(foreach part,pool zygote published_net original_steps fidelity,\
 	tests/integration/test_$(part).py)
 # More arguments for pytest, as in `make test TESTS=tests/unit`.
 TESTS ?=
