@@ -11,7 +11,7 @@ from typing import Any
 
 from colorwatch.scan import Failure, ProbeRequest, Ready, WorkerSetup
 from colorwatch.wire import MAX_BYTES, decode, encode
-from colorwatch.worker import become_worker
+from colorwatch.workers.worker import become_worker
 
 Predict = Callable[[Any], Any]
 

@@ -27,8 +27,8 @@ from house import House, make_drop, photographs
 
 ENGINE = """
 import sys
-from colorwatch.colorize import colorize, probe
-from colorwatch.net import load
+from colorwatch.colour.colorize import colorize, probe
+from colorwatch.colour.net import load
 from colorwatch.scan import RenderRequest, WorkerSetup
 import os
 root, spool, model, *names = sys.argv[1:]

@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from colorwatch.history import report
+from colorwatch.asking.history import report
 from colorwatch.ledger import Ledger
 from colorwatch.scan import Facts, Fingerprint, Rendering, Scan
 from colorwatch.wire import to_plain

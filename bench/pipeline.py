@@ -67,7 +67,7 @@ def ours(picture: str, result: str) -> None:
     sys.path[:0] = [HERE, os.path.dirname(HERE)]
     from original_script import cpu_seconds, standing_ab
 
-    from colorwatch.colorize import colorize
+    from colorwatch.colour.colorize import colorize
     from colorwatch.scan import Fingerprint, RenderRequest, RenderSettings
 
     cv2.setNumThreads(1)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from colorwatch import log
 from colorwatch.errors import ColorwatchError, ConfigError
 from colorwatch.ledger import UNFINISHED
-from colorwatch.metrics import Metrics, Snapshot
-from colorwatch.notices import Notices
 from colorwatch.scan import State, printable
-from colorwatch.sdnotify import Notifier
+from colorwatch.telling.metrics import Metrics, Snapshot
+from colorwatch.telling.notices import Notices
+from colorwatch.telling.sdnotify import Notifier
 
 if TYPE_CHECKING:
     from colorwatch.config import Config

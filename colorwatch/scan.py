@@ -89,7 +89,7 @@ class Provenance:
     model_digest: str  # its file's sha256, in hex
 
 
-DEFAULT_NET = "colorwatch.net:load"
+DEFAULT_NET = "colorwatch.colour.net:load"
 
 
 @dataclass(frozen=True, slots=True)

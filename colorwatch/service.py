@@ -15,31 +15,32 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from colorwatch import commands, lock, log
+from colorwatch import lock, log
 from colorwatch.budget import MIB, auto_budget, auto_workers, net_bytes, usable_cores, usable_memory
-from colorwatch.claims import Claims, Deadlines
-from colorwatch.commands import Command
 from colorwatch.errors import StateError
 from colorwatch.faultpoint import reach
-from colorwatch.folder import Folder
-from colorwatch.handing import Handing
-from colorwatch.hearing import Hearing
-from colorwatch.identity import Identity
-from colorwatch.intake import Intake
-from colorwatch.keeping import Days, Keeping
+from colorwatch.folders import commands
+from colorwatch.folders.commands import Command
+from colorwatch.folders.folder import Folder
+from colorwatch.folders.messages import FolderSettings, Message
 from colorwatch.ledger import UNFINISHED, Ledger
-from colorwatch.messages import FolderSettings, Message
-from colorwatch.othernets import OtherNets
-from colorwatch.petitions import Petitions
 from colorwatch.pool import Pool, best_pool
-from colorwatch.portraits import Portraits
-from colorwatch.recall import Recall
 from colorwatch.recipe import Recipe
-from colorwatch.redoing import Redoing
 from colorwatch.scan import DEFAULT_NET, RenderSettings, State, WorkerSetup
-from colorwatch.settle import signature
-from colorwatch.standing import Standing
-from colorwatch.steps import Steps
+from colorwatch.watching.settle import signature
+from colorwatch.work.claims import Claims, Deadlines
+from colorwatch.work.handing import Handing
+from colorwatch.work.hearing import Hearing
+from colorwatch.work.identity import Identity
+from colorwatch.work.intake import Intake
+from colorwatch.work.keeping import Days, Keeping
+from colorwatch.work.othernets import OtherNets
+from colorwatch.work.petitions import Petitions
+from colorwatch.work.portraits import Portraits
+from colorwatch.work.recall import Recall
+from colorwatch.work.redoing import Redoing
+from colorwatch.work.standing import Standing
+from colorwatch.work.steps import Steps
 
 if TYPE_CHECKING:
     from colorwatch.config import Config

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from colorwatch.notes import Reason
-from colorwatch.originals import Disposal, dispose
-from colorwatch.quarantining import give_back, quarantine
+from colorwatch.disk.notes import Reason
+from colorwatch.disk.originals import Disposal, dispose
+from colorwatch.disk.quarantining import give_back, quarantine
 from colorwatch.scan import Fingerprint, Originals
 from killing import Disk, Faults, tampered
 

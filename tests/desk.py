@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from colorwatch.folder import Folder
-from colorwatch.messages import FolderSettings, Message, Rescanned, Settled
+from colorwatch.folders.folder import Folder
+from colorwatch.folders.messages import FolderSettings, Message, Rescanned, Settled
 from colorwatch.scan import Originals
 from waiting import eventually
 
 if TYPE_CHECKING:
-    from colorwatch.commands import Command
+    from colorwatch.folders.commands import Command
 
 QUIET = 0.2
 M = TypeVar("M")

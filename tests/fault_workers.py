@@ -13,7 +13,7 @@ import time
 
 from colorwatch.scan import Failure, ProbeRequest, Ready, WorkerSetup
 from colorwatch.wire import MAX_BYTES, decode, encode
-from colorwatch.worker import PR_SET_PDEATHSIG, become_worker
+from colorwatch.workers.worker import PR_SET_PDEATHSIG, become_worker
 
 CLONE_VFORK = 0x4000
 

@@ -133,7 +133,7 @@ def packed(levels: NDArray[Any], bits: int, tags: dict[int, Any] | None = None) 
 def png(width: int, height: int, bits: int, colour: int, rows: bytes, extra: bytes = b"", interlaced: int = 0) -> bytes:
     import zlib
 
-    from colorwatch.pieces import png_chunk
+    from colorwatch.metadata.pieces import png_chunk
 
     head = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, interlaced))
     return b"\x89PNG\r\n\x1a\n" + head + extra + png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b"")
@@ -168,7 +168,7 @@ def with_profile(content: Callable[[], bytes], profile: bytes) -> Callable[[], b
         if plain[:4] == b"\x89PNG":
             import zlib
 
-            from colorwatch.pieces import png_chunk
+            from colorwatch.metadata.pieces import png_chunk
 
             return plain[:33] + png_chunk(b"iCCP", b"x\0\0" + zlib.compress(profile)) + plain[33:]
         raise AssertionError("give TIFFs theirs as a tag")

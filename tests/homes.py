@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from colorwatch.asking.history import Report, report
 from colorwatch.config import Config, Folder, Limits
-from colorwatch.history import Report, report
 from colorwatch.modelstore import Model
 from colorwatch.pool import SpawnPool
 from colorwatch.service import LEDGER, Service

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from colorwatch import beneath
+from colorwatch.disk import beneath
 
 CALLS = (
     *("open", "mkdir", "rmdir", "link", "rename", "unlink", "fsync", "fchmod", "fchown", "utime"),

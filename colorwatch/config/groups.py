@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from colorwatch.config.faults import Fault, quoted
 from colorwatch.config.reading import Plain
 from colorwatch.config.values import MAX_FOLDERS
-from colorwatch.ownership import group_id, may_give
+from colorwatch.disk.ownership import group_id, may_give
 from colorwatch.scan import printable
 
 

@@ -14,10 +14,10 @@ import shlex
 import time
 from collections.abc import Callable, Iterator
 
-from colorwatch import mounts
-from colorwatch.beneath import link_new, rename_new, sync_folder
+from colorwatch.disk.beneath import link_new, rename_new, sync_folder
 from colorwatch.doctor.finding import Finding, fine, note, problem
 from colorwatch.errors import explain_os_error
+from colorwatch.watching import mounts
 
 TRIAL = ".colorwatch-doctor"
 SKEW_SECONDS = 5.0

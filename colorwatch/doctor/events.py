@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from colorwatch.doctor.disks import TRIAL
 from colorwatch.doctor.finding import Finding, fine, note, problem
 from colorwatch.errors import explain_os_error
-from colorwatch.watch import Watch
+from colorwatch.watching.watch import Watch
 
 EVENT_SECONDS = 3.0
 _LIMITS = "/proc/sys/fs/inotify"

@@ -17,7 +17,7 @@ def main(argument: str) -> int:
     import cv2
     import numpy as np
 
-    from colorwatch.net import load
+    from colorwatch.colour.net import load
 
     try:
         predict = load(WorkerSetup(os.getppid(), wanted["model"], small=wanted["small"], manifest=wanted["manifest"]))

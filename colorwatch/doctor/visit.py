@@ -6,14 +6,14 @@ import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from colorwatch import mounts
+from colorwatch.asking.history import running_daemon
 from colorwatch.budget import MIB
 from colorwatch.doctor.disks import examine_folder
 from colorwatch.doctor.events import examine_events, examine_limits
 from colorwatch.doctor.finding import Finding, fine, note, problem
 from colorwatch.doctor.machine import examine_memory, examine_net, examine_user
 from colorwatch.errors import ModelError
-from colorwatch.history import running_daemon
+from colorwatch.watching import mounts
 
 if TYPE_CHECKING:
     from colorwatch.config import Config

@@ -15,10 +15,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from colorwatch.beneath import folder_beneath
+from colorwatch.disk.beneath import folder_beneath
+from colorwatch.disk.names import GALLERY as FOLDER
+from colorwatch.disk.ownership import Ownership
 from colorwatch.gallery.entry import Entry, content_of, script
-from colorwatch.names import GALLERY as FOLDER
-from colorwatch.ownership import Ownership
 
 CHUNK = 200  # job numbers in one file: 40 kB, written anew for each picture
 PAGE = ("index.html", "gallery.css", "gallery.js")

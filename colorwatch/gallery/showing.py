@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from colorwatch.beneath import folder_beneath
+from colorwatch.disk.beneath import folder_beneath
+from colorwatch.disk.names import SPOOL
 from colorwatch.gallery.entry import Entry, link, link_nearby
 from colorwatch.gallery.pages import Gallery
-from colorwatch.names import SPOOL
 from colorwatch.scan import printable
 
 if TYPE_CHECKING:
-    from colorwatch.commands import Show
-    from colorwatch.messages import FolderSettings
+    from colorwatch.folders.commands import Show
+    from colorwatch.folders.messages import FolderSettings
 
 
 def show(gallery: Gallery, settings: FolderSettings, command: Show) -> None:

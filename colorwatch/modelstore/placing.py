@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO
 
-from colorwatch.beneath import link_new, rename_new, sync_folder
+from colorwatch.disk.beneath import link_new, rename_new, sync_folder
 from colorwatch.errors import ModelError, explain_os_error
 from colorwatch.scan import printable
 

@@ -10,7 +10,7 @@ from typing import Any
 import pikepdf
 
 from colorwatch.errors import TooLargeError
-from colorwatch.pdffile import MAX_CONTENT, bounded
+from colorwatch.formats.pdffile import MAX_CONTENT, bounded
 
 MAX_DEPTH = 8  # of forms drawn inside forms
 MAX_DRAWN = 20_000  # images drawn on one page; a page in strips of one row each has some thousand

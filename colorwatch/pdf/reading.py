@@ -11,17 +11,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from colorwatch.carrying import Luggage
-from colorwatch.decoding import Picture
+from colorwatch.codecs.decoding import Picture
+from colorwatch.codecs.foreign import page_of
+from colorwatch.codecs.pages import Levels, Page
 from colorwatch.errors import DamagedError, DiskError, ScanError, UnsupportedError, explain_os_error
-from colorwatch.foreign import page_of
-from colorwatch.outlines import Outline
-from colorwatch.pages import Levels, Page
+from colorwatch.formats.outlines import Outline
+from colorwatch.formats.pdffile import OpenPdf, end_fault
+from colorwatch.formats.tiffkinds import of_page, pages_of
+from colorwatch.metadata.carrying import Luggage
 from colorwatch.pdf.placing import Drawn, PagePicture, pictures_of
 from colorwatch.pdf.wrapping import in_memory, packed
-from colorwatch.pdffile import OpenPdf, end_fault
 from colorwatch.scan import Provenance
-from colorwatch.tiffkinds import of_page, pages_of
 
 
 class PdfScan:

@@ -15,8 +15,8 @@ from typing import Any
 import pikepdf
 
 from colorwatch.errors import DamagedError, TooLargeError, UnsupportedError
-from colorwatch.pdffile import bounded, filters, inflated
-from colorwatch.pieces import png_chunk
+from colorwatch.formats.pdffile import bounded, filters, inflated
+from colorwatch.metadata.pieces import png_chunk
 
 MAX_PROFILE = 8 << 20  # bytes of an ICC profile; real ones have some kB
 MAX_PACKED = 2 << 30  # bytes of one packed image

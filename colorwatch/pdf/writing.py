@@ -11,18 +11,18 @@ import numpy as np
 import pikepdf
 import pyvips
 
-from colorwatch import provenance as packets
-from colorwatch.carrying import Luggage
+from colorwatch.codecs.jpegstrips import fitting_rows
+from colorwatch.codecs.pages import Levels, Paint
+from colorwatch.codecs.writing import JpegWriter, PngWriter
 from colorwatch.errors import DiskError, explain_os_error
-from colorwatch.jpegstrips import fitting_rows
-from colorwatch.pages import Levels, Paint
+from colorwatch.formats.pdffile import OWN_KEY, packet_of
+from colorwatch.metadata import provenance as packets
+from colorwatch.metadata.carrying import Luggage
+from colorwatch.metadata.xmp import XmpError
 from colorwatch.pdf.parts import Parts, jpeg_stream, png_stream
 from colorwatch.pdf.placing import Drawn
 from colorwatch.pdf.reading import PdfScan
-from colorwatch.pdffile import OWN_KEY, packet_of
 from colorwatch.scan import Provenance
-from colorwatch.writing import JpegWriter, PngWriter
-from colorwatch.xmp import XmpError
 
 _KEPT = ("/StructParent", "/OC", "/Metadata", "/Name")
 _INTENTS = ("/AbsoluteColorimetric", "/RelativeColorimetric", "/Saturation", "/Perceptual")

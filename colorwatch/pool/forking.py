@@ -9,15 +9,15 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import IO
 
-from colorwatch import passing
 from colorwatch.pool.children import Grandchild, OwnChild, death, error_file, last_words, make_room, readable
 from colorwatch.pool.contract import Answered, Chosen, Event, ZygoteDied
 from colorwatch.pool.spawn import spawn
 from colorwatch.pool.workers import EXIT_SECONDS, REAP_SECONDS, START_SECONDS, Worker, WorkerPool, backoff
 from colorwatch.scan import Ended, Failure, Forked, ForkRequest, NotForked, Ready
 from colorwatch.wire import MAX_BYTES, WireError, decode, encode
+from colorwatch.workers import passing
 
-ZYGOTE = "colorwatch.zygote"
+ZYGOTE = "colorwatch.workers.zygote"
 FORK_SECONDS = 30.0  # a zygote that has not forked by then hangs
 
 

@@ -16,7 +16,7 @@ class SerialPool:
     """The same contract in this process: `submit` does the work at once. For debugging and fast tests."""
 
     setup: WorkerSetup
-    program: str = "colorwatch.worker"
+    program: str = "colorwatch.workers.worker"
     size: int = 1
     _serve: Callable[[Request], Answer] | None = None
     _events: list[Event] = field(default_factory=list)

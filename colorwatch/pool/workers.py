@@ -94,7 +94,7 @@ class WorkerPool(ABC):
 
     size: int
     setup: WorkerSetup
-    program: str = "colorwatch.worker"
+    program: str = "colorwatch.workers.worker"
     scans_per_worker: int = 500  # a fresh process now and then, against what native code may leak
     growth_bytes: int = 256 * 2**20  # or sooner, once it keeps so much more than when it was ready
     reason: str = ""  # why this kind of pool was chosen: told as the first event, where it is given

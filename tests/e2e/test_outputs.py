@@ -106,7 +106,7 @@ def test_it_fits_forty_columns(used: House, arguments: list[str]) -> None:
 # Everything is loaded while it may still be read: the interpreter may lie where only root can look.
 AS_NOBODY = """
 import os, sys
-import colorwatch.cli_app
+import colorwatch.cli.app
 from colorwatch.cli import main
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)

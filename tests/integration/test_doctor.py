@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from colorwatch import mounts
 from colorwatch.config import load
 from colorwatch.doctor import Finding, Level, disks, events, examine, machine
 from colorwatch.errors import ModelError
 from colorwatch.modelstore import Model, resolve
+from colorwatch.watching import mounts
 from house import House
 
 NOBODY = 65534

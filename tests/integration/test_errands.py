@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from colorwatch import folder as folder_module
-from colorwatch import inbox as inbox_module
-from colorwatch import originals
-from colorwatch import outbox as outbox_module
-from colorwatch.asides import aside_name
-from colorwatch.commands import (
+from colorwatch.disk import originals
+from colorwatch.disk.asides import aside_name
+from colorwatch.disk.names import SPOOL
+from colorwatch.disk.publishing import spool_path
+from colorwatch.folders import folder as folder_module
+from colorwatch.folders import outbox as outbox_module
+from colorwatch.folders.commands import (
     AgainOver,
     CleanSpool,
     DescribeAccess,
@@ -30,7 +31,7 @@ from colorwatch.commands import (
     RestoreAsides,
     Unpublish,
 )
-from colorwatch.messages import (
+from colorwatch.folders.messages import (
     Access,
     AgainEnded,
     AsidesRestored,
@@ -48,9 +49,8 @@ from colorwatch.messages import (
     Trouble,
     Unpublished,
 )
-from colorwatch.names import SPOOL
-from colorwatch.publishing import spool_path
 from colorwatch.scan import Fingerprint
+from colorwatch.watching import inbox as inbox_module
 from desk import Desk
 from waiting import eventually
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from colorwatch import intake, patience
 from colorwatch.errors import StateError
-from colorwatch.keeping import Keeping
 from colorwatch.scan import Originals, State
 from colorwatch.service import Service
+from colorwatch.work import intake, patience
+from colorwatch.work.keeping import Keeping
 from homes import Home, ticks
 from house import files
 

@@ -16,7 +16,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from colorwatch.colorize import colorize, probe
+from colorwatch.colour.colorize import colorize, probe
 from colorwatch.errors import ScanError, UnsupportedError
 from colorwatch.scan import Facts, Fingerprint, Rendering, RenderRequest, RenderSettings
 from fidelity import BILEVEL, CELLS, COLOUR16, GREY, PAGE, Cell, grey_of, rendered

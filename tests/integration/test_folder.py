@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from colorwatch import inbox as inbox_module
-from colorwatch import originals
-from colorwatch.commands import (
+from colorwatch.disk import originals
+from colorwatch.disk.originals import Fate
+from colorwatch.disk.publishing import spool_path
+from colorwatch.folders.commands import (
     CleanSpool,
     Discard,
     Dispose,
@@ -26,7 +27,7 @@ from colorwatch.commands import (
     Quarantine,
     ZeroTail,
 )
-from colorwatch.messages import (
+from colorwatch.folders.messages import (
     Disposed,
     Ignored,
     NameTaken,
@@ -38,10 +39,9 @@ from colorwatch.messages import (
     SpoolLost,
     Trouble,
 )
-from colorwatch.originals import Fate
-from colorwatch.publishing import spool_path
 from colorwatch.scan import Fingerprint
-from colorwatch.settle import signature
+from colorwatch.watching import inbox as inbox_module
+from colorwatch.watching.settle import signature
 from desk import QUIET, Desk
 from waiting import drip_write, eventually
 
@@ -314,7 +314,7 @@ class TestCommands:
     def test_a_spool_that_cannot_be_cleaned_is_cleaned_later_by_itself(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("colorwatch.folder.CHECK_SECONDS", 0.1)
+        monkeypatch.setattr("colorwatch.folders.folder.CHECK_SECONDS", 0.1)
         os.rename(desk.outbox, desk.top / "unmounted")
         assert desk.ask(CleanSpool(frozenset()), Trouble).job_id is None
         os.rename(desk.top / "unmounted", desk.outbox)

@@ -10,11 +10,11 @@ import pytest
 import pyvips
 from PIL import Image
 
-from colorwatch.colorize import colorize, probe
+from colorwatch.colour.colorize import colorize, probe
 from colorwatch.errors import DamagedError, ScanError, TooLargeError
-from colorwatch.imprint import recall
+from colorwatch.metadata.imprint import recall
 from colorwatch.scan import Facts, Fingerprint, Incomplete, Provenance, RenderRequest, RenderSettings
-from colorwatch.steps import output_names
+from colorwatch.work.steps import output_names
 from foreign import ALPHA, CELLS, COLOUR, GREY, PAGE, Cell, rendered
 from pictures import encoded, written
 

@@ -9,9 +9,9 @@ import threading
 
 import pytest
 
-from colorwatch import identity
-from colorwatch.intake import BACKLOG
 from colorwatch.scan import Originals, State
+from colorwatch.work import identity
+from colorwatch.work.intake import BACKLOG
 from homes import Home, picture, ticks
 from house import digest, files
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from colorwatch.commands import CleanSpool, Discard, Dispose
-from colorwatch.messages import Disposed, Settled, SpoolCleaned, Trouble
-from colorwatch.originals import Fate
-from colorwatch.publishing import spool_path
+from colorwatch.disk.originals import Fate
+from colorwatch.disk.publishing import spool_path
+from colorwatch.folders.commands import CleanSpool, Discard, Dispose
+from colorwatch.folders.messages import Disposed, Settled, SpoolCleaned, Trouble
 from desk import Desk
 from waiting import eventually
 
@@ -66,7 +66,7 @@ def test_an_original_whose_disk_was_away_is_told_again_when_it_is_back(desk: Des
 def test_a_spool_file_that_could_not_be_removed_goes_once_its_disk_is_back(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, empty: bool
 ) -> None:
-    monkeypatch.setattr("colorwatch.folder.CHECK_SECONDS", 0.1)
+    monkeypatch.setattr("colorwatch.folders.folder.CHECK_SECONDS", 0.1)
     desk.ask(CleanSpool(frozenset()), SpoolCleaned)
     spool = spool_path(str(desk.outbox), 1, 1)
     Path(spool).touch()

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from colorwatch.colorize import colorize, probe
+from colorwatch.colour.colorize import colorize, probe
+from colorwatch.colour.net import load
 from colorwatch.modelstore import resolve
-from colorwatch.net import load
 from colorwatch.scan import Facts, RenderRequest, WorkerSetup
 from fidelity import grey_of
 from house import photographs

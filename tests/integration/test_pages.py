@@ -12,7 +12,7 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from colorwatch.colorize import colorize, probe
+from colorwatch.colour.colorize import colorize, probe
 from colorwatch.errors import DamagedError, ScanError, TooLargeError, UnsupportedError
 from colorwatch.scan import Facts, Fingerprint, Rendering, RenderRequest
 from fidelity import grey_of
@@ -164,7 +164,7 @@ def test_a_page_is_compressed_as_it_was_where_that_is_sensible(tmp_path: Path, o
 def test_what_takes_too_much_memory_whole_is_refused_unread(
     tmp_path: Path, options: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("colorwatch.colorize.MAX_DECODER_BYTES", 10_000)
+    monkeypatch.setattr("colorwatch.colour.colorize.MAX_DECODER_BYTES", 10_000)
     (tmp_path / "scan").write_bytes(encoded((page(1) // 256).astype(np.uint8), "JPEG", **options))
     with pytest.raises(ScanError, match=r"^It is a progressive JPEG, which takes .*; save it as a baseline JPEG\.$"):
         probe(os.fspath(tmp_path), "scan", 0)

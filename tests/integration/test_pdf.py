@@ -14,9 +14,9 @@ import pypdfium2
 import pytest
 from pikepdf import Array, Dictionary, Name
 
-from colorwatch.colorize import colorize, probe
+from colorwatch.colour.colorize import colorize, probe
 from colorwatch.errors import DamagedError, ScanError, TooLargeError, UnsupportedError
-from colorwatch.imprint import recall
+from colorwatch.metadata.imprint import recall
 from colorwatch.scan import Facts, Fingerprint, Incomplete, Provenance, RenderRequest
 from pdfs import WHOLE, document, fax, flate, jpeg, predicted, saved, strips
 from pictures import encoded, gradient, written

@@ -12,9 +12,9 @@ from functools import partial
 
 import pytest
 
-from colorwatch.recall import Recall
 from colorwatch.scan import Answer, Originals, State
 from colorwatch.service import Service
+from colorwatch.work.recall import Recall
 from homes import Home, ticks
 from house import digest, files
 
@@ -192,7 +192,9 @@ def test_a_folder_that_is_new_in_the_config_is_recalled_too(home: Home) -> None:
 
 DYING = """
 import os, sys
-from colorwatch import hearing, recall, service
+from colorwatch import service
+from colorwatch.work import hearing
+from colorwatch.work import recall
 from colorwatch.config import Config, Folder
 from colorwatch.modelstore import Model
 from colorwatch.pool import SpawnPool

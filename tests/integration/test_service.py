@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from colorwatch.asking.history import Report, report
 from colorwatch.config import Config, Folder, Limits
 from colorwatch.errors import LockedError, ModelError, StateError
-from colorwatch.history import Report, report
 from colorwatch.modelstore import Model
 from colorwatch.pool import SerialPool, SpawnPool
 from colorwatch.scan import Originals, State

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from colorwatch.errors import ForbiddenFileError, GoneError, ScanError
-from colorwatch.opening import open_regular
+from colorwatch.formats.opening import open_regular
 from swapping import Swapping
 
 SECONDS = 2.0

@@ -18,12 +18,22 @@ from typing import Any
 import pytest
 from watchdog.observers import inotify_c
 
-from colorwatch import inbox as inbox_module
-from colorwatch import lookout as lookout_module
-from colorwatch.inbox import Inbox
-from colorwatch.messages import Blind, Message, Reachable, Rescanned, Settled, Trouble, Unreachable, Vanished, Watching
-from colorwatch.settle import signature
-from colorwatch.watch import Watch
+from colorwatch.folders.messages import (
+    Blind,
+    Message,
+    Reachable,
+    Rescanned,
+    Settled,
+    Trouble,
+    Unreachable,
+    Vanished,
+    Watching,
+)
+from colorwatch.watching import inbox as inbox_module
+from colorwatch.watching import lookout as lookout_module
+from colorwatch.watching.inbox import Inbox
+from colorwatch.watching.settle import signature
+from colorwatch.watching.watch import Watch
 from desk import Desk
 from hanging import HangingShare
 from waiting import drip_write, eventually
@@ -51,7 +61,7 @@ def modes(desk: Desk) -> list[str]:
 
 def deafen(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Drops every event from here on, also those of later watches."""
-    monkeypatch.setattr("colorwatch.watch._Notes.dispatch", lambda self, event: None)
+    monkeypatch.setattr("colorwatch.watching.watch._Notes.dispatch", lambda self, event: None)
 
 
 def looks(desk: Desk, count: int = 2) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colorwatch import patience, shipped
+from colorwatch import shipped
 from colorwatch.config import Config, Folder
 from colorwatch.modelstore import Model
 from colorwatch.pool import (
@@ -34,6 +34,7 @@ from colorwatch.pool import (
 )
 from colorwatch.scan import Facts, Fingerprint, ProbeRequest, Rendering, RenderRequest, State, WorkerSetup
 from colorwatch.service import Service
+from colorwatch.work import patience
 from house import encode
 from pools import SETUP, alive, answer, ask, children, death, descriptors, private_bytes, reads, wait_for
 from waiting import eventually
@@ -46,7 +47,7 @@ SAMPLES = os.path.join(os.path.dirname(shipped.find("models/compact.onnx")), "..
 def running(size: int = 2, net: str = "", program: str = "fault_workers", **limits: int) -> Iterator[ZygotePool]:
     """A pool; `net` is one of fault_nets, served by the real worker."""
     setup = WorkerSetup(0, "none", f"fault_nets:{net}") if net else SETUP
-    pool = ZygotePool(size, setup, program="colorwatch.worker" if net else program, **limits)
+    pool = ZygotePool(size, setup, program="colorwatch.workers.worker" if net else program, **limits)
     try:
         yield pool
     finally:

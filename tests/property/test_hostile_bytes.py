@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import damaged
-from colorwatch import jpegloss
-from colorwatch.carrying import pack
+from colorwatch.codecs import jpegloss
 from colorwatch.errors import ScanError
-from colorwatch.signatures import SNIFFED, sniff
-from colorwatch.structure import examine
-from colorwatch.tiffkinds import pages_of
-from colorwatch.tifftags import read_carried
+from colorwatch.formats.signatures import SNIFFED, sniff
+from colorwatch.formats.structure import examine
+from colorwatch.formats.tiffkinds import pages_of
+from colorwatch.formats.tifftags import read_carried
+from colorwatch.metadata.carrying import pack
 
 SECONDS = 5.0  # a machine may be busy; what is measured otherwise takes milliseconds
 BYTES = 48 << 20  # the bound on carried tags is 32 MB

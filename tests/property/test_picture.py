@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from colorwatch.codec import open_document
-from colorwatch.colorize import colorize
+from colorwatch.codecs.codec import open_document
+from colorwatch.colour.colorize import colorize
+from colorwatch.colour.lab import Chroma, Painter
 from colorwatch.errors import ScanError
-from colorwatch.lab import Chroma, Painter
 from colorwatch.scan import Fingerprint, RenderRequest
 from pictures import encoded, opened, written
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colorwatch.names import SPOOL
-from colorwatch.publishing import Publication, Rendered, prepare, spool_path
-from colorwatch.replacing import Withdrawal, publish_over, withdraw
+from colorwatch.disk.names import SPOOL
+from colorwatch.disk.publishing import Publication, Rendered, prepare, spool_path
+from colorwatch.disk.replacing import Withdrawal, publish_over, withdraw
 from killing import Disk, Faults, tampered
 
 OLD, NEW = b"an old result", b"a new result"

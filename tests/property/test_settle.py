@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from colorwatch.settle import LENGTHENED_QUIET, Settler
+from colorwatch.watching.settle import LENGTHENED_QUIET, Settler
 
 QUIET = 5.0
 PATIENCE = 60.0

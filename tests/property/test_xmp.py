@@ -9,12 +9,12 @@ import tempfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from colorwatch import xmp
-from colorwatch.imprint import on_jpeg, on_png, on_tiff, recall
-from colorwatch.pieces import jpeg_segment, png_chunk
-from colorwatch.provenance import NAMESPACE, added_to, packet, read
+from colorwatch.formats.tifftags import Carried
+from colorwatch.metadata import xmp
+from colorwatch.metadata.imprint import on_jpeg, on_png, on_tiff, recall
+from colorwatch.metadata.pieces import jpeg_segment, png_chunk
+from colorwatch.metadata.provenance import NAMESPACE, added_to, packet, read
 from colorwatch.scan import Provenance
-from colorwatch.tifftags import Carried
 from pictures import written
 from tiffs import tiff_by_hand
 

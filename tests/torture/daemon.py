@@ -11,8 +11,10 @@ from functools import partial
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from colorwatch import cli, cli_run, patience
+from colorwatch import cli
+from colorwatch.cli import run as cli_run
 from colorwatch.service import Service
+from colorwatch.work import patience
 
 
 def main() -> None:

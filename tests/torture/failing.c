@@ -45,7 +45,7 @@ __attribute__((constructor)) static void begin(void) {
         length = read(file, line, sizeof line);
         close(file);
     }
-    if (length > 0 && (memmem(line, length, "colorwatch.zygote", 17) || memmem(line, length, "colorwatch.worker", 17)))
+    if (length > 0 && (memmem(line, length, "colorwatch.workers.zygote", 25) || memmem(line, length, "colorwatch.workers.worker", 25)))
         role = WORKERS;
     if (path == NULL || (file = open(path, O_RDWR | O_CLOEXEC)) < 0)
         return;

@@ -23,8 +23,8 @@ import cv2
 import numpy as np
 
 from colorwatch import caffemodel, published
-from colorwatch.colorize import colorize, probe
-from colorwatch.net import load
+from colorwatch.colour.colorize import colorize, probe
+from colorwatch.colour.net import load
 from colorwatch.scan import Facts, RenderRequest, WorkerSetup
 from house import Picture, photographs
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from colorwatch.adapting import adapt
-from colorwatch.colorize import wanted_side
+from colorwatch.colour.adapting import adapt
+from colorwatch.colour.colorize import wanted_side
+from colorwatch.colour.lab import LIGHTNESS_OF_GREY
 from colorwatch.errors import ModelError
-from colorwatch.lab import LIGHTNESS_OF_GREY
 from colorwatch.manifest import CONTRACT, Input, Manifest, Output
 from onnxnets import mixing_net
 

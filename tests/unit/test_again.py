@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from cases import on
-from colorwatch import again as again_module
-from colorwatch.again import Again
-from colorwatch.commands import AgainOver
-from colorwatch.messages import AgainEnded, AskedAgain
-from colorwatch.names import AGAIN
-from colorwatch.ownership import Ownership
+from colorwatch.disk.names import AGAIN
+from colorwatch.disk.ownership import Ownership
+from colorwatch.folders import again as again_module
+from colorwatch.folders.again import Again
+from colorwatch.folders.commands import AgainOver
+from colorwatch.folders.messages import AgainEnded, AskedAgain
 from killing import Disk, killed_at_every_call
 
 CONTENT = b"a result"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from cases import CONTENT, JOB, Case, on
-from colorwatch.asides import aside_name, old_aside_name, restore_asides
-from colorwatch.litter import is_litter
-from colorwatch.originals import Fate
+from colorwatch.disk.asides import aside_name, old_aside_name, restore_asides
+from colorwatch.disk.originals import Fate
+from colorwatch.watching.litter import is_litter
 from killing import Disk, Faults, in_child, killed_at_every_call
 
 

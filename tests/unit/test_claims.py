@@ -12,10 +12,8 @@ import pytest
 
 from colorwatch import log
 from colorwatch.budget import MIB
-from colorwatch.claims import BACKLOG, MAX_PASSED_OVER, MAX_SHORT, Claims
+from colorwatch.folders.messages import FolderSettings
 from colorwatch.ledger import Ledger
-from colorwatch.messages import FolderSettings
-from colorwatch.patience import MAX_DEATHS, MAX_EXCUSED
 from colorwatch.pool import Died
 from colorwatch.recipe import Recipe
 from colorwatch.scan import (
@@ -29,8 +27,10 @@ from colorwatch.scan import (
     Scan,
     State,
 )
-from colorwatch.standing import Standing
-from colorwatch.steps import Steps
+from colorwatch.work.claims import BACKLOG, MAX_PASSED_OVER, MAX_SHORT, Claims
+from colorwatch.work.patience import MAX_DEATHS, MAX_EXCUSED
+from colorwatch.work.standing import Standing
+from colorwatch.work.steps import Steps
 
 FOLDER = FolderSettings("in", "/inbox", "/outbox", Originals.KEEP, None, "/quarantine", 1.0, 60.0, 60.0, True)
 RECIPE = Recipe("dd" * 32, RenderSettings(jpeg_quality=80))

@@ -8,10 +8,10 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms, TiffImagePlugin
 
-from colorwatch.carrying import Luggage, pack
-from colorwatch.codec import open_document, writer_for
+from colorwatch.codecs.codec import open_document, writer_for
+from colorwatch.colour.rows import Source
 from colorwatch.errors import DamagedError, DiskError, NotAPictureError, UnsupportedError
-from colorwatch.rows import Source
+from colorwatch.metadata.carrying import Luggage, pack
 from colorwatch.scan import RenderSettings
 from pictures import encoded, gradient, opened, written
 from tiffs import tiff_by_hand
@@ -425,7 +425,7 @@ def test_a_share_that_fails_while_reading_is_not_damage(tmp_path, format, monkey
 
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        monkeypatch.setattr("colorwatch.codec.os.pread", failing)
+        monkeypatch.setattr("colorwatch.codecs.codec.os.pread", failing)
         with pytest.raises(DiskError, match="input/output"):
             Source(first_page(descriptor), 8, untimed)
     finally:

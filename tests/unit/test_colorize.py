@@ -5,8 +5,8 @@ import stat
 import numpy as np
 import pytest
 
-from colorwatch import colorize as colorizing
-from colorwatch.colorize import colorize, probe
+from colorwatch.colour import colorize as colorizing
+from colorwatch.colour.colorize import colorize, probe
 from colorwatch.errors import ChangedError, DamagedError, DiskError, ForbiddenFileError, GoneError, TooLargeError
 from colorwatch.scan import Facts, Fingerprint, Incomplete, Rendering, RenderRequest, RenderSettings
 from pictures import SUFFIXES, encoded, gradient, opened, written
@@ -114,7 +114,7 @@ def test_a_full_disk_leaves_no_spool_file(tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("colorwatch.colorize.os.fsync", full)
+    monkeypatch.setattr("colorwatch.colour.colorize.os.fsync", full)
     with pytest.raises(DiskError, match="disk is full"):
         render(tmp_path, "scan", tmp_path / "spool")
     assert os.listdir(tmp_path) == ["scan"]
@@ -190,7 +190,7 @@ def test_a_file_that_grows_while_it_is_read_is_changed_not_damaged(tmp_path, mon
 
 def test_too_many_pixels_are_refused_before_decoding(tmp_path, monkeypatch):
     written(tmp_path, "scan", encoded(np.zeros((3000, 4000), np.uint8), "PNG"))
-    monkeypatch.setattr("colorwatch.decoding.Picture.strips", lambda self: pytest.fail("decoded"))
+    monkeypatch.setattr("colorwatch.codecs.decoding.Picture.strips", lambda self: pytest.fail("decoded"))
     with pytest.raises(TooLargeError, match=r"12\.0 megapixels \(4000 x 3000\)"):
         render(tmp_path, "scan", tmp_path / "spool", megapixels=10)
     with pytest.raises(TooLargeError):
@@ -201,7 +201,7 @@ def test_too_many_pixels_are_refused_before_decoding(tmp_path, monkeypatch):
 @pytest.mark.parametrize("shape", [(2, 65_501), (65_501, 2)])
 def test_a_side_that_is_too_long_is_refused_whatever_the_limit(tmp_path, format, shape, monkeypatch):
     written(tmp_path, "scan", encoded(np.zeros(shape, np.uint8), format))
-    monkeypatch.setattr("colorwatch.decoding.Picture.strips", lambda self: pytest.fail("decoded"))
+    monkeypatch.setattr("colorwatch.codecs.decoding.Picture.strips", lambda self: pytest.fail("decoded"))
     with pytest.raises(TooLargeError, match=r"over 65,500 pixels \(\d+ x \d+\)"):
         render(tmp_path, "scan", tmp_path / "spool", megapixels=0)
     with pytest.raises(TooLargeError, match="over 65,500 pixels"):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from colorwatch.confining import OPEN_FILES
+from colorwatch.workers.confining import OPEN_FILES
 
 SCRIPT = """
 import resource
-from colorwatch.confining import confine
+from colorwatch.workers.confining import confine
 before = bytearray(50 << 20)
 confine({memory})
 for kind in (resource.RLIMIT_DATA, resource.RLIMIT_NOFILE, resource.RLIMIT_CORE):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from colorwatch.deep import TOP, DeepPainter, deep_lightness
-from colorwatch.lab import TO_XYZ, Chroma, Painter, lightness, linear
+from colorwatch.colour.deep import TOP, DeepPainter, deep_lightness
+from colorwatch.colour.lab import TO_XYZ, Chroma, Painter, lightness, linear
 
 ALL_GREYS = np.arange(TOP + 1, dtype=np.uint16).reshape(256, 256)
 

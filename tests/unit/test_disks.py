@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorwatch.disks import Disks
+from colorwatch.watching.disks import Disks
 
 ROOT, OTHER, THIRD = 1, 2, 3
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorwatch.doubts import Doubts
+from colorwatch.watching.doubts import Doubts
 
 
 def doubts(*paths: str) -> Doubts:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from colorwatch.disk.ownership import Ownership
 from colorwatch.gallery import Entry, Gallery
 from colorwatch.gallery.entry import content_of, link, link_nearby, script
 from colorwatch.gallery.pages import CHUNK, PAGE
-from colorwatch.ownership import Ownership
 
 
 def entry(job: int, name: str = "a.jpg", when: int = 1_700_000_000, flags: tuple[str, ...] = ()) -> Entry:

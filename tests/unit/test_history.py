@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from colorwatch import history
-from colorwatch.history import in_words, last_ended, report
+from colorwatch.asking import history
+from colorwatch.asking.history import in_words, last_ended, report
 from colorwatch.ledger import Ledger
 from colorwatch.ledger.files import connect_to_read
 from colorwatch.ledger.settings import PAUSED, WORKERS

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ImageCms
 
-from colorwatch.icc import curves_of
+from colorwatch.codecs.icc import curves_of
 from profiles import ADOBE_RGB, DOT_GAIN, GAMMA_18, dot_gain, power, profile
 
 VALUES = np.linspace(0, 1, 65536)

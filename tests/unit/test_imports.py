@@ -93,15 +93,15 @@ TABLE: dict[str, set[str]] = {
     "modelstore": {
         *("beneath", "budget", "caffemodel", "config", "errors", "manifest", "published", "scan", "shipped"),
     },
-    "terminal": {"scan"},
+    "cli.terminal": {"scan"},
     # Its trial of the net runs in a process of its own.
     "doctor": {
         *("beneath", "budget", "config", "errors", "history", "modelstore", "mounts", "net", "scan", "watch"),
     },
     "units": {"config", "errors", "shipped"},
-    "cli_setup": {"config", "errors", "scan", "terminal", "units"},
-    "cli_doctor": {"cli_models", "config", "doctor", "errors", "modelstore", "scan", "terminal"},
-    "cli_models": {"config", "errors", "modelstore", "scan", "terminal"},
+    "cli.setup": {"config", "errors", "scan", "cli.terminal", "units"},
+    "cli.doctor": {"cli.models", "config", "doctor", "errors", "modelstore", "scan", "cli.terminal"},
+    "cli.models": {"config", "errors", "modelstore", "scan", "cli.terminal"},
     "service": {
         *(
             "budget",
@@ -124,17 +124,17 @@ TABLE: dict[str, set[str]] = {
     "daemon": {
         *("config", "errors", "ledger", "log", "metrics", "notices", "scan", "sdnotify", "service"),
     },
-    "cli_run": {"cli_models", "config", "daemon", "errors", "log", "modelstore", "scan", "service", "terminal"},
-    "cli_status": {"config", "errors", "history", "ledger", "pointing", "scan", "story", "terminal"},
-    "cli_ask": {
-        *("cli_models", "cli_status", "config", "errors", "history", "ledger", "modelstore", "outdated", "pointing"),
-        *("scan", "terminal"),
+    "cli.run": {"cli.models", "config", "daemon", "errors", "log", "modelstore", "scan", "service", "cli.terminal"},
+    "cli.status": {"config", "errors", "history", "ledger", "pointing", "scan", "story", "cli.terminal"},
+    "cli.ask": {
+        *("cli.models", "cli.status", "config", "errors", "history", "ledger", "modelstore", "outdated", "pointing"),
+        *("scan", "cli.terminal"),
     },
-    "cli_app": {
-        *("cli_ask", "cli_doctor", "cli_models", "cli_run", "cli_setup", "cli_status", "errors", "log", "manifest"),
-        *("scan", "terminal"),
+    "cli.app": {
+        *("cli.ask", "cli.doctor", "cli.models", "cli.run", "cli.setup", "cli.status", "errors", "log", "manifest"),
+        *("scan", "cli.terminal"),
     },
-    "cli": {"cli_app"},
+    "cli": {"cli.app"},
     # In workers alone:
     "confining": set(),
     "worker": {"portrait", "colorize", "confining", "errors", "imprint", "scan", "wire"},
@@ -184,6 +184,22 @@ TABLE: dict[str, set[str]] = {
     "caffemodel": {"errors", "scan"},
     "published": {"caffemodel", "errors", "scan"},
 }
+# Packages whose modules are rooms of their own, under their own names (those of `cli` as `cli.NAME`); the modules of
+# any other package share one room.
+FLAT = {
+    "disk",
+    "watching",
+    "folders",
+    "work",
+    "asking",
+    "formats",
+    "metadata",
+    "codecs",
+    "colour",
+    "workers",
+    "telling",
+    "cli",
+}
 EVERYWHERE = {"faultpoint"}  # nothing at all, where faults are not wanted
 IN_WORKERS = {
     *("worker", "zygote", "signatures", "tifftags", "structure", "carrying", "jpegstrips", "codec", "lab", "adapting"),
@@ -194,6 +210,17 @@ IN_WORKERS = {
 }
 
 
+def room_of(place: list[str]) -> str:
+    """The room of a module by where it lies below the package."""
+    if place[0] == "cli":
+        inside = place[1] if place[1:] else "__init__"
+        is_room = not inside.startswith("__") and os.path.exists(os.path.join(PACKAGE, "cli", f"{inside}.py"))
+        return f"cli.{inside}" if is_room else "cli"
+    if place[0] in FLAT:
+        return place[1] if place[1:] and place[1] != "__init__" else place[0]
+    return place[0]
+
+
 def imports() -> dict[str, set[str]]:
     """What each module of the package imports of it, those for type checkers included."""
     found: dict[str, set[str]] = {}
@@ -201,10 +228,11 @@ def imports() -> dict[str, set[str]]:
         for name in names:
             if name.endswith(".py"):
                 path = os.path.join(parent, name)
-                room = os.path.relpath(path, PACKAGE).removesuffix(".py").split(os.sep)[0]
+                room = room_of(os.path.relpath(path, PACKAGE).removesuffix(".py").split(os.sep))
                 with open(path, encoding="utf-8") as file:
                     found.setdefault(room, set()).update(imported(file.read()))
-    found.pop("__init__")
+    for nobody in ("__init__", *(FLAT - {"cli"})):
+        found.pop(nobody, None)
     return {room: others - {room} - EVERYWHERE for room, others in found.items()}
 
 
@@ -214,9 +242,14 @@ def imported(source: str) -> set[str]:
         if isinstance(node, ast.ImportFrom) and node.module == "colorwatch":
             rooms |= {alias.name for alias in node.names if not alias.name.startswith("__")}
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("colorwatch."):
-            rooms.add(node.module.split(".")[1])
+            place = node.module.split(".")[1:]
+            if len(place) == 1 and place[0] in FLAT:
+                rooms |= {room_of([*place, alias.name]) for alias in node.names}
+            else:
+                rooms.add(room_of(place))
         elif isinstance(node, ast.Import):
-            rooms |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("colorwatch.")}
+            names = [alias.name for alias in node.names if alias.name.startswith("colorwatch.")]
+            rooms |= {room_of(name.split(".")[1:]) for name in names}
     return rooms
 
 
@@ -239,10 +272,11 @@ def test_no_two_rooms_import_each_other() -> None:
 
 
 def test_the_daemon_loads_nothing_that_reads_pictures() -> None:
-    code = "import sys, colorwatch.cli_app, colorwatch.service; print(*sys.modules)"
+    code = "import sys, colorwatch.cli.app, colorwatch.service; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "colorwatch.service" in loaded
-    assert not {"cv2", "numpy", "pikepdf", "pyvips", *(f"colorwatch.{room}" for room in IN_WORKERS)} & set(loaded)
+    rooms = {room_of(name.split(".")[1:]) for name in loaded if name.startswith("colorwatch.")}
+    assert not {"cv2", "numpy", "pikepdf", "pyvips", *IN_WORKERS} & {*loaded, *rooms}
 
 
 def test_no_module_is_longer_than_a_reader_can_hold() -> None:

@@ -21,14 +21,14 @@ import tifffile
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from colorwatch import imprint, provenance
-from colorwatch.colorize import colorize
+from colorwatch.colour.colorize import colorize
 from colorwatch.errors import ChangedError, DiskError, ForbiddenFileError, GoneError
-from colorwatch.imprint import on_png, recall
-from colorwatch.pieces import jpeg_segment, jpeg_segments, png_chunk, png_chunks
-from colorwatch.provenance import MACHINE_MADE, NAMESPACE, SOFTWARE
+from colorwatch.formats.tifftags import TiffFile
+from colorwatch.metadata import imprint, provenance
+from colorwatch.metadata.imprint import on_png, recall
+from colorwatch.metadata.pieces import jpeg_segment, jpeg_segments, png_chunk, png_chunks
+from colorwatch.metadata.provenance import MACHINE_MADE, NAMESPACE, SOFTWARE
 from colorwatch.scan import Fingerprint, Provenance, Recalled, RenderRequest, RenderSettings
-from colorwatch.tifftags import TiffFile
 from pictures import encoded, gradient, opened, written
 from tiffs import tiff_by_hand
 
@@ -344,7 +344,7 @@ def test_metadata_that_cannot_be_read_does_not_cost_the_imprint(
     for format in ("JPEG", "PNG"):
         scan = encoded(GREY, format, exif=exif_with("VueScan"))
         with monkeypatch.context() as patched:
-            patched.setattr("colorwatch.carrying.tidy_exif", broken)
+            patched.setattr("colorwatch.metadata.carrying.tidy_exif", broken)
             path = coloured(tmp_path, scan, name=format)
         assert recalled(path).provenance == TOLD
 
@@ -407,7 +407,7 @@ def test_a_share_that_fails_is_the_disks_fault(tmp_path: Path, monkeypatch: pyte
     def failing(*_: object) -> bytes:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("colorwatch.imprint.os.pread", failing)
+    monkeypatch.setattr("colorwatch.metadata.imprint.os.pread", failing)
     with pytest.raises(DiskError, match="input/output"):
         recalled(path)
     monkeypatch.undo()
@@ -428,7 +428,7 @@ def test_a_hostile_file_costs_little_memory_and_time(tmp_path: Path, kind: str) 
     }[kind]
     path = written(str(tmp_path), "x", content)
     code = (
-        "import sys, os, time, resource; from colorwatch.imprint import recall; recall('/usr/bin', 'env');"
+        "import sys, os, time, resource; from colorwatch.metadata.imprint import recall; recall('/usr/bin', 'env');"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; start = time.monotonic();"
         "found = recall(*os.path.split(sys.argv[1])); assert found.provenance is None;"
         "print(time.monotonic() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"

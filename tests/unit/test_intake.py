@@ -10,16 +10,17 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from colorwatch import commands, log, messages
-from colorwatch.identity import Identity
-from colorwatch.intake import BACKLOG, REPORTED_AFTER, Intake
+from colorwatch import log
+from colorwatch.folders import commands, messages
+from colorwatch.folders.messages import FolderSettings
 from colorwatch.ledger import Ledger
-from colorwatch.messages import FolderSettings
-from colorwatch.patience import MAX_DEATHS, MAX_EXCUSED
 from colorwatch.pool import Died
 from colorwatch.scan import Answer, Facts, Failure, Fingerprint, Originals, State
-from colorwatch.standing import Standing
-from colorwatch.steps import Steps
+from colorwatch.work.identity import Identity
+from colorwatch.work.intake import BACKLOG, REPORTED_AFTER, Intake
+from colorwatch.work.patience import MAX_DEATHS, MAX_EXCUSED
+from colorwatch.work.standing import Standing
+from colorwatch.work.steps import Steps
 
 FOLDER = FolderSettings("in", "/inbox", "/outbox", Originals.KEEP, None, "/quarantine", 1.0, 60.0, 60.0, True)
 SEEN = Fingerprint(1, 2, 3, 4)

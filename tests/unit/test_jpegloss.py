@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from colorwatch.jpegloss import left_over, lost, out_of_step, plain_head
+from colorwatch.codecs.jpegloss import left_over, lost, out_of_step, plain_head
 from damaged import odd
 from pictures import encoded, gradient
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorwatch.jpegstrips import MAX_INTERVAL, StripError, fitting_rows, write_jpeg
+from colorwatch.codecs.jpegstrips import MAX_INTERVAL, StripError, fitting_rows, write_jpeg
 from pictures import gradient
 
 
@@ -60,13 +60,13 @@ def test_an_encoder_that_changes_its_tables_is_noticed(monkeypatch):
         calls.append(1)
         return real(suffix, array, [cv2.IMWRITE_JPEG_QUALITY, 50 if len(calls) > 1 else 90, *options[2:]])
 
-    monkeypatch.setattr("colorwatch.jpegstrips.cv2.imencode", fickle)
+    monkeypatch.setattr("colorwatch.codecs.jpegstrips.cv2.imencode", fickle)
     with pytest.raises(StripError):
         written(picture(40, 40), 8)
 
 
 def test_an_encoder_that_halves_the_colour_is_noticed(monkeypatch):
     real = cv2.imencode
-    monkeypatch.setattr("colorwatch.jpegstrips.cv2.imencode", lambda suffix, array, options: real(suffix, array))
+    monkeypatch.setattr("colorwatch.codecs.jpegstrips.cv2.imencode", lambda suffix, array, options: real(suffix, array))
     with pytest.raises(StripError):
         written(picture(40, 40), 8)

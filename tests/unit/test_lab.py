@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from colorwatch.lab import (
+from colorwatch.colour.lab import (
     LARGEST_CHROMA,
     LIGHTNESS_OF_GREY,
     Chroma,
@@ -131,7 +131,7 @@ def test_tables_of_either_opencv_give_the_same_pixels(colours, monkeypatch):
     pixels = rng.integers(0, 256, (60, 90) if colours == 1 else (60, 90, 3), dtype=np.uint8)
     ab = rng.uniform(-110, 110, (56, 56, 2)).astype(np.float32)
     first = painted(pixels, ab).copy()
-    monkeypatch.setattr("colorwatch.lab._WIDE_TABLES", False)
+    monkeypatch.setattr("colorwatch.colour.lab._WIDE_TABLES", False)
     assert (painted(pixels, ab) == first).all()
 
 

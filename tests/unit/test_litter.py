@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from colorwatch.litter import is_litter, named_as_picture, why_ignored
+from colorwatch.watching.litter import is_litter, named_as_picture, why_ignored
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,19 @@ from typing import Any
 
 import pytest
 
-from colorwatch import lookout as module
-from colorwatch import mounts
-from colorwatch.lookout import GRACE_SECONDS, LONGEST_GRACE_SECONDS, PROOF_SECONDS, RETRY_SECONDS, Lookout, Root
-from colorwatch.messages import Blind, FolderSettings, Message, Watching
-from colorwatch.mounts import Mount
+from colorwatch.folders.messages import Blind, FolderSettings, Message, Watching
 from colorwatch.scan import Originals
+from colorwatch.watching import lookout as module
+from colorwatch.watching import mounts
+from colorwatch.watching.lookout import (
+    GRACE_SECONDS,
+    LONGEST_GRACE_SECONDS,
+    PROOF_SECONDS,
+    RETRY_SECONDS,
+    Lookout,
+    Root,
+)
+from colorwatch.watching.mounts import Mount
 
 
 @dataclass

@@ -13,7 +13,7 @@ import pytest
 
 from colorwatch import log
 from colorwatch.errors import ConfigError
-from colorwatch.metrics import STALE_SECONDS, Metrics, Snapshot
+from colorwatch.telling.metrics import STALE_SECONDS, Metrics, Snapshot
 from waiting import eventually
 
 pytest.importorskip("prometheus_client", reason="prometheus-client is not installed")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colorwatch import mounts
-from colorwatch.mounts import Mount
+from colorwatch.watching import mounts
+from colorwatch.watching.mounts import Mount
 
 TABLE = (
     b"22 28 0:21 / /proc rw,nosuid shared:5 - proc proc rw\n"

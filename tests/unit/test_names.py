@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colorwatch import names
-from colorwatch.names import SPOOL, below, free_name, next_name, numbered, safe_name, shortened
+from colorwatch.disk import names
+from colorwatch.disk.names import SPOOL, below, free_name, next_name, numbered, safe_name, shortened
 
 
 class TestNames:

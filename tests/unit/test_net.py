@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from colorwatch.colour.net import Net, load
 from colorwatch.errors import ModelError
-from colorwatch.net import Net, load
 from colorwatch.scan import WorkerSetup
 
 MODEL = os.path.join(os.path.dirname(__file__), "..", "..", "models", "compact.onnx")
@@ -72,7 +72,7 @@ def test_a_missing_model_is_named(tmp_path):
 
 
 def test_a_net_of_another_shape_is_refused(net, monkeypatch):
-    monkeypatch.setattr("colorwatch.net.OUTPUT_SHAPE", (1, 2, 64, 64))
+    monkeypatch.setattr("colorwatch.colour.net.OUTPUT_SHAPE", (1, 2, 64, 64))
     with pytest.raises(ModelError, match="needs ab"):
         load(WorkerSetup(0, MODEL))
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from colorwatch import log, notices
+from colorwatch import log
 from colorwatch.config import Notify
-from colorwatch.notices import MOST_WAITING, Notice, Notices, Sender
+from colorwatch.telling import notices
+from colorwatch.telling.notices import MOST_WAITING, Notice, Notices, Sender
 from waiting import eventually
 
 SCAN = {"folder": "inbox", "file": "a\n<b>.jpg", "reason": "It is damaged."}

@@ -5,7 +5,7 @@ import stat
 import pytest
 
 from colorwatch.errors import DiskError, ForbiddenFileError, GoneError, ScanError, UnreadableError
-from colorwatch.opening import open_regular
+from colorwatch.formats.opening import open_regular
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_fifo_swapped_in_after_the_first_look_is_refused_without_blocking(root
     fifo = os.path.join(root, "f.jpg")
     os.mkfifo(fifo)
     good = os.stat(os.path.join(root, "a/b/x.jpg"))
-    monkeypatch.setattr("colorwatch.opening._stat", lambda name, folder: good)
+    monkeypatch.setattr("colorwatch.formats.opening._stat", lambda name, folder: good)
     assert "fifo" in str(refused(root, "f.jpg"))
 
 
@@ -110,7 +110,7 @@ def test_a_refused_permission_is_told_apart(root, monkeypatch):
     def denied(*args, **keywords):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("colorwatch.opening.os.stat", denied)
+    monkeypatch.setattr("colorwatch.formats.opening.os.stat", denied)
     assert isinstance(refused(root, "a/b/x.jpg"), UnreadableError)
 
 

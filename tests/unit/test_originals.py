@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from cases import CONTENT, JOB, MTIME_NS, Case, on
-from colorwatch import originals
-from colorwatch.names import SPOOL
-from colorwatch.originals import Disposal, Fate
+from colorwatch.disk import originals
+from colorwatch.disk.names import SPOOL
+from colorwatch.disk.originals import Disposal, Fate
 from colorwatch.scan import Originals
 from killing import KILLED, Disk, Faults, failed_at_every_call, in_child, killed_at_every_call
 

@@ -10,9 +10,9 @@ import pytest
 from colorwatch import log
 from colorwatch.errors import ModelError
 from colorwatch.modelstore import Model
-from colorwatch.othernets import IDLE_SECONDS, OtherNets
 from colorwatch.pool import Answered, Event, Started, StartFailed
 from colorwatch.scan import Failure, ProbeRequest, Request, WorkerSetup
+from colorwatch.work.othernets import IDLE_SECONDS, OtherNets
 from waiting import eventually
 
 MODELS = {name: Model(name, f"/{name}.onnx", "aa" * 32, small=True) for name in ("red", "blue")}

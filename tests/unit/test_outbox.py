@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from colorwatch.messages import AskedAgain, FolderSettings, Message, Space
-from colorwatch.outbox import LOOK_SECONDS, Outbox
+from colorwatch.folders.messages import AskedAgain, FolderSettings, Message, Space
+from colorwatch.folders.outbox import LOOK_SECONDS, Outbox
 from colorwatch.scan import Originals
 
 MB = 1_000_000

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from colorwatch.asking.outdated import Outdated, find_outdated
 from colorwatch.errors import AskError
 from colorwatch.ledger import Ledger
 from colorwatch.ledger.files import connect_to_read
 from colorwatch.ledger.settings import TODAY
-from colorwatch.outdated import Outdated, find_outdated
 from colorwatch.recipe import Recipe
 from colorwatch.scan import Facts, Fingerprint, Job, Redo, Rendering, RenderSettings, Scan
 

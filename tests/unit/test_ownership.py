@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from cases import on
-from colorwatch.ownership import Ownership, describe, describe_removal, group_id, may_give
-from colorwatch.publishing import Publication, Rendered, prepare, publish, spool_path
+from colorwatch.disk.ownership import Ownership, describe, describe_removal, group_id, may_give
+from colorwatch.disk.publishing import Publication, Rendered, prepare, publish, spool_path
 from killing import Disk, killed_at_every_call
 from people import NOBODY, as_nobody
 

@@ -12,15 +12,16 @@ from typing import Any
 
 import pytest
 
-from colorwatch import commands, log
+from colorwatch import log
+from colorwatch.folders import commands
+from colorwatch.folders.messages import AgainEnded, AskedAgain, FolderSettings, GivenBack, Trouble, Unpublished
 from colorwatch.ledger import Ledger
 from colorwatch.ledger.requests import answer_to, ask
-from colorwatch.messages import AgainEnded, AskedAgain, FolderSettings, GivenBack, Trouble, Unpublished
-from colorwatch.petitions import Petitions
 from colorwatch.recipe import Recipe
-from colorwatch.redoing import Redoing, replaced_by
 from colorwatch.scan import Facts, Fingerprint, Job, Originals, Rendering, RenderSettings, Scan, State
-from colorwatch.standing import Standing
+from colorwatch.work.petitions import Petitions
+from colorwatch.work.redoing import Redoing, replaced_by
+from colorwatch.work.standing import Standing
 
 TODAY = Recipe("cc" * 32, RenderSettings())
 RESULT = Rendering("ee" * 32, 99, 1, 2, 640, 480, 1000, {"net": 0.1})

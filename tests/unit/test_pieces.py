@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from colorwatch.pieces import MAX_BYTES, jpeg_segment, jpeg_segments, png_chunk, png_chunks, sha256_of
+from colorwatch.metadata.pieces import MAX_BYTES, jpeg_segment, jpeg_segments, png_chunk, png_chunks, sha256_of
 from pictures import encoded, gradient, opened
 
 GREY = gradient()

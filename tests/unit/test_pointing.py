@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from colorwatch.asking.pointing import Target, point, point_at_job
 from colorwatch.errors import AskError
 from colorwatch.ledger import Ledger
 from colorwatch.ledger.files import connect_to_read
-from colorwatch.pointing import Target, point, point_at_job
 from colorwatch.scan import Facts, Fingerprint, Job, Scan, State
 
 

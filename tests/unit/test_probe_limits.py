@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bombs import many_scans, tiff_of_pages
-from colorwatch.colorize import MAX_PAGES, colorize, probe
+from colorwatch.colour.colorize import MAX_PAGES, colorize, probe
 from colorwatch.errors import ChangedError, ForbiddenFileError, MemoryShortError, TooLargeError, short_of_memory
 from colorwatch.scan import Facts, Incomplete, RenderRequest
 from pictures import encoded, gradient, written

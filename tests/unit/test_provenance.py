@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colorwatch import provenance, xmp
-from colorwatch.provenance import MACHINE_MADE, MAX_PATH, NAMESPACE, added_to, packet, read
+from colorwatch.metadata import provenance, xmp
+from colorwatch.metadata.provenance import MACHINE_MADE, MAX_PATH, NAMESPACE, added_to, packet, read
 from colorwatch.scan import Provenance
 from colorwatch.wire import to_plain
 

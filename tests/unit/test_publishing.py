@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from colorwatch import publishing
-from colorwatch.names import SPOOL
-from colorwatch.publishing import Publication, Rendered, clean_spool, discard, prepare, publish, spool_path
+from colorwatch.disk import publishing
+from colorwatch.disk.names import SPOOL
+from colorwatch.disk.publishing import Publication, Rendered, clean_spool, discard, prepare, publish, spool_path
 from killing import Disk, Faults, failed_at_every_call, killed_at_every_call, tampered
 
 CONTENT = b"a coloured picture" * 100

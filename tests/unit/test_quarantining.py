@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from cases import CONTENT, JOB, MTIME_NS, Case, on
-from colorwatch import originals
-from colorwatch.names import SPOOL
-from colorwatch.originals import Disposal, Fate
+from colorwatch.disk import originals
+from colorwatch.disk.names import SPOOL
+from colorwatch.disk.originals import Disposal, Fate
 from colorwatch.scan import Fingerprint
 from killing import Disk, failed_at_every_call, killed_at_every_call
 
@@ -134,7 +134,7 @@ class TestNotes:
         assert case.quarantine().outcome is Fate.CHANGED
 
     def test_the_versions_are_known_without_loading_anything(self) -> None:
-        code = "import sys; from colorwatch.notes import versions; print(versions()); print('cv2' in sys.modules)"
+        code = "import sys; from colorwatch.disk.notes import versions; print(versions()); print('cv2' in sys.modules)"
         told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         assert "opencv-python-headless" in told
         assert told.endswith("False\n")

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from colorwatch import commands, log, messages
+from colorwatch import log
+from colorwatch.folders import commands, messages
+from colorwatch.folders.messages import FolderSettings, ResultsFound
 from colorwatch.ledger import Ledger
-from colorwatch.messages import FolderSettings, ResultsFound
 from colorwatch.pool import Died
-from colorwatch.recall import MOST_TRIES, Recall
 from colorwatch.scan import Answer, Failure, Fingerprint, Originals, Provenance, Recalled, State
-from colorwatch.standing import Standing
+from colorwatch.work.recall import MOST_TRIES, Recall
+from colorwatch.work.standing import Standing
 
 FOLDER = FolderSettings("in", "/inbox", "/outbox", Originals.KEEP, None, "/quarantine", 1.0, 60.0, 60.0, True)
 OURS = Provenance("aa" * 32, "a.jpg", "0123456789abcdef", "compact", "dd" * 32)

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from cases import on
-from colorwatch import replacing
-from colorwatch.names import SPOOL
-from colorwatch.publishing import Publication, Rendered, prepare, spool_path
-from colorwatch.replacing import Withdrawal, bring_back, publish_over, withdraw
+from colorwatch.disk import replacing
+from colorwatch.disk.names import SPOOL
+from colorwatch.disk.publishing import Publication, Rendered, prepare, spool_path
+from colorwatch.disk.replacing import Withdrawal, bring_back, publish_over, withdraw
 from killing import Disk, failed_at_every_call, killed_at_every_call
 
 OLD, NEW, EDITED = b"an old result" * 100, b"a new result" * 100, b"an edited result" * 100

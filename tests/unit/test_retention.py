@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cases import JOB, Case, on
-from colorwatch.names import SPOOL
-from colorwatch.retention import expire
+from colorwatch.disk.names import SPOOL
+from colorwatch.disk.retention import expire
 from killing import Disk, killed_at_every_call
 
 

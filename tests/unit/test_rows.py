@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from colorwatch.carrying import Luggage
-from colorwatch.codec import open_document
+from colorwatch.codecs.codec import open_document
+from colorwatch.colour.lab import net_lightness
+from colorwatch.colour.rows import Source
 from colorwatch.errors import DamagedError
-from colorwatch.lab import net_lightness
-from colorwatch.rows import Source
+from colorwatch.metadata.carrying import Luggage
 from pictures import encoded, gradient
 
 

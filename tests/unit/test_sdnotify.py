@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from colorwatch.sdnotify import Notifier
+from colorwatch.telling.sdnotify import Notifier
 
 
 @pytest.fixture(params=["path", "abstract"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from colorwatch.settle import LENGTHENED_QUIET, Seen, Settler, signature
+from colorwatch.watching.settle import LENGTHENED_QUIET, Seen, Settler, signature
 
 QUIET = 5.0
 PATIENCE = 3600.0

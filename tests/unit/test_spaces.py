@@ -10,13 +10,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-import colorwatch.decoding
-from colorwatch.spaces import conversion, grey_of_lightness, whole_numbers
+import colorwatch.codecs.decoding
+from colorwatch.codecs.spaces import conversion, grey_of_lightness, whole_numbers
 from fidelity import grey_of, grey_of_light
 from fidelity import grey_of_lightness as by_formula
 from profiles import ADOBE_RGB, DOT_GAIN, GAMMA_18, PROPHOTO, power
 
-pyvips = colorwatch.decoding.pyvips
+pyvips = colorwatch.codecs.decoding.pyvips
 
 RNG = np.random.default_rng(8)
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from colorwatch import commands, log, messages
+from colorwatch import log
+from colorwatch.disk.originals import Fate
+from colorwatch.folders import commands, messages
+from colorwatch.folders.messages import FolderSettings
 from colorwatch.ledger import Ledger
-from colorwatch.messages import FolderSettings
-from colorwatch.originals import Fate
 from colorwatch.scan import Facts, Fingerprint, Job, Originals, Rendering, Scan, State
-from colorwatch.steps import Steps
+from colorwatch.work.steps import Steps
 
 FOLDER = FolderSettings("in", "/inbox", "/outbox", Originals.ARCHIVE, "/archive", "/quarantine", 1.0, 60.0, 60.0, True)
 SEEN = Fingerprint(1, 2, 3, 4)

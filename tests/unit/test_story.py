@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from colorwatch.asking.pointing import Target
+from colorwatch.asking.story import Roots, Story, plain, tell
 from colorwatch.ledger import Ledger
 from colorwatch.ledger.files import connect_to_read
 from colorwatch.ledger.settings import PAUSED, RECIPE
-from colorwatch.pointing import Target
 from colorwatch.scan import Facts, Fingerprint, Job, Redo, Rendering, Scan, State
-from colorwatch.story import Roots, Story, plain, tell
 
 RESULT = Rendering("ee" * 32, 99, 1, 2, 640, 480, 1000, {"net": 0.1, "decode": 0.3})
 SEEN = Fingerprint(1, 2, 3, 4)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from colorwatch.errors import NotAPictureError, ScanError, UnsupportedError
-from colorwatch.structure import Structure, examine
+from colorwatch.formats.structure import Structure, examine
 from pictures import encoded, gradient
 
 

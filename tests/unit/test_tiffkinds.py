@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from colorwatch.codec import open_document
+from colorwatch.codecs.codec import open_document
 from colorwatch.errors import UnsupportedError
-from colorwatch.structure import examine
-from colorwatch.tiffkinds import pages_of
+from colorwatch.formats.structure import examine
+from colorwatch.formats.tiffkinds import pages_of
 from pictures import gradient
 from tiffs import tiff_by_hand
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from colorwatch.tiffout import append_page, uncompressed_head
-from colorwatch.tifftags import EXIF, Carried, TiffError
+from colorwatch.codecs.tiffout import append_page, uncompressed_head
+from colorwatch.formats.tifftags import EXIF, Carried, TiffError
 from pictures import gradient
 
 GREY = gradient(40, 30)

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from colorwatch.tifftags import EXIF, MAX_ALL_CARRIED, read_carried
+from colorwatch.formats.tifftags import EXIF, MAX_ALL_CARRIED, read_carried
 from pictures import gradient
 from tiffs import tiff_by_hand
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from colorwatch import untouched
-from colorwatch.untouched import is_untouched
+from colorwatch.disk import untouched
+from colorwatch.disk.untouched import is_untouched
 
 CONTENT = b"a result"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from colorwatch.provenance import MAX_MODEL, MAX_PATH
+from colorwatch.metadata.provenance import MAX_MODEL, MAX_PATH
 from colorwatch.scan import (
     Failure,
     Fingerprint,
@@ -23,7 +23,7 @@ from colorwatch.scan import (
     WorkerSetup,
 )
 from colorwatch.wire import MAX_BYTES, decode, encode
-from colorwatch.worker import attend, server
+from colorwatch.workers.worker import attend, server
 from pictures import encoded, gradient, written
 
 TOLD = Provenance("ab" * 32, "1955/\udcff.jpg", "0123456789abcdef", "compact", "cd" * 32)

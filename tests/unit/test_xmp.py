@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from colorwatch import xmp
-from colorwatch.xmp import MAX_PACKET, RDF, Name, XmpError
+from colorwatch.metadata import xmp
+from colorwatch.metadata.xmp import MAX_PACKET, RDF, Name, XmpError
 
 OURS, DC = "http://ours/", "http://purl.org/dc/elements/1.1/"
 PREFIXES = {OURS: "ours"}

@@ -1,0 +1,1 @@
+"""What people want to know: which scan is meant, its story, the history, what is outdated."""

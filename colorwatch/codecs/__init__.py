@@ -1,0 +1,1 @@
+"""Pages read and written: decoders, profiles, writers. Loaded by workers alone."""

@@ -1,0 +1,1 @@
+"""What is done on the disks of a folder: names, spool, results, originals, quarantine."""

@@ -1,0 +1,1 @@
+"""Word to people, programs and the service manager."""
