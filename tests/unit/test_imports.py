@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import subprocess
 import sys
@@ -221,6 +222,7 @@ def room_of(place: list[str]) -> str:
     return place[0]
 
 
+@functools.cache
 def imports() -> dict[str, set[str]]:
     """What each module of the package imports of it, those for type checkers included."""
     found: dict[str, set[str]] = {}
