@@ -5,10 +5,9 @@ Any batch can be made again from the seed and its number, so a training that was
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -110,7 +109,7 @@ def show(
 
 
 class Batches:
-    """Batches of photographs of an album, from one place in their order on, made ahead by a thread."""
+    """Batches of photographs of an album, from one place in their order on."""
 
     def __init__(self, album: Album, photographs: list[Photograph], seed: int, shares: Shares) -> None:
         self._album = album
@@ -128,33 +127,18 @@ class Batches:
             light[row, 0], ab[row] = show(self._album.lab(self._photographs[index]), side, self._shares, rng)
         return Batch(light - 50, ab)
 
-    def stream(self, start: int, plan: Iterator[tuple[int, int]]) -> Iterator[Batch]:
-        """One batch for each (size, side) of `plan`, from the place `start` on."""
-        made: queue.Queue[Batch | BaseException | None] = queue.Queue(AHEAD)
-        stop = threading.Event()
-
-        def fill() -> None:
-            places = order(self._often, self._seed, start)
+    def stream(self, start: int, plan: Iterator[tuple[int, int]], makers: int = 1) -> Iterator[Batch]:
+        """One batch for each (size, side) of `plan`, from the place `start` on, made ahead by so many threads."""
+        places = order(self._often, self._seed, start)
+        ahead: deque[Future[Batch]] = deque()
+        with ThreadPoolExecutor(makers, "batches") as threads:
             try:
                 for size, side in plan:
-                    batch = self.make([next(places) for _ in range(size)], side)
-                    while not stop.is_set():
-                        try:
-                            made.put(batch, timeout=0.5)
-                            break
-                        except queue.Full:
-                            continue
-                    if stop.is_set():
-                        return
-                made.put(None)
-            except BaseException as error:  # noqa: BLE001 - it is raised again, where the batches are taken
-                made.put(error)
-
-        threading.Thread(target=fill, name="batches", daemon=True).start()
-        try:
-            while (batch := made.get()) is not None:
-                if isinstance(batch, BaseException):
-                    raise batch
-                yield batch
-        finally:
-            stop.set()
+                    ahead.append(threads.submit(self.make, [next(places) for _ in range(size)], side))
+                    if len(ahead) >= AHEAD + makers:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                for batch in ahead:
+                    batch.cancel()

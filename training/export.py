@@ -141,7 +141,7 @@ def difference(path: str, net: Net, temperature: float, bias: NDArray[np.float32
 
 def averaged(run: str) -> tuple[Net, NDArray[np.float64]]:
     """The averaged net of the training in the folder `run`, and the prior of the bins that it learned with."""
-    kept: dict[str, Any] = torch.load(os.path.join(run, "checkpoint.pt"), weights_only=True)
+    kept: dict[str, Any] = torch.load(os.path.join(run, "checkpoint.pt"), map_location="cpu", weights_only=True)
     net = Net()
     net.load_state_dict(kept["average"])
     return net.eval(), np.asarray(kept["prior"], np.float64)

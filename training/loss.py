@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,21 +50,25 @@ class Loss:
     look. One pixel in four is looked at, another one in each batch: neighbours tell little.
     """
 
-    def __init__(self, prior: NDArray[np.float64], weights: Weights) -> None:
+    def __init__(self, prior: NDArray[np.float64], weights: Weights, device: torch.device | None = None) -> None:
+        self._device = device or torch.device("cpu")
         self._error = weights.error
         near, shares = nearest()
-        self._near = torch.from_numpy(near)
-        self._shares = torch.from_numpy(shares)
-        self._centres = torch.from_numpy(BINS)
-        self._weight = torch.from_numpy(rebalance(prior, weights.uniform))
+        self._near = self._placed(near)
+        self._shares = self._placed(shares)
+        self._centres = self._placed(BINS)
+        self._weight = self._placed(rebalance(prior, weights.uniform))
         rare = 1 / np.maximum(prior * len(prior), 1 / weights.rarest)
-        self._distance_weight = torch.from_numpy((1 + weights.rare * rare).astype(np.float32))
+        self._distance_weight = self._placed((1 + weights.rare * rare).astype(np.float32))
+
+    def _placed(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(self._device)
 
     def __call__(self, net: Net, light: Tensor, ab: NDArray[np.float32], phase: int) -> tuple[Tensor, Tensor]:
         """Cross-entropy and weighted distance (over 25) of a batch; `phase` is 0..3, the pixel looked at of four."""
         down, across = divmod(phase, 2)
-        rows = torch.from_numpy(row_of(ab[:, down::2, across::2])).reshape(-1)
-        with torch.autocast("cpu", torch.bfloat16):
+        rows = self._placed(row_of(ab[:, down::2, across::2])).reshape(-1)
+        with torch.autocast(self._device.type, torch.bfloat16):
             features = net.features(light)[:, :, down::2, across::2]
             logits = net.head(features)
         logits = logits.permute(0, 2, 3, 1).reshape(-1, len(BINS)).float()
@@ -71,7 +76,7 @@ class Loss:
         bins = self._near[rows]
         crossed = -(likely.gather(1, bins) * self._shares[rows]).sum(1)
         crossed = (crossed * self._weight[bins[:, 0]]).mean()
-        wanted = torch.from_numpy(ab[:, down::2, across::2].reshape(-1, 2))
+        wanted = self._placed(ab[:, down::2, across::2].reshape(-1, 2))
         distance = torch.sqrt(((likely.exp() @ self._centres - wanted) ** 2).sum(1) + 1)
         return crossed, (distance * self._distance_weight[bins[:, 0]]).mean() / 25
 

@@ -39,12 +39,13 @@ SCORED = 160
 class Training:
     """A net that learns: its weights, their running average, the optimiser's state and how many steps were taken."""
 
-    def __init__(self, plan: Plan, folder: str) -> None:
+    def __init__(self, plan: Plan, folder: str, device: torch.device | None = None) -> None:
         self.plan = plan
+        self.device = device or torch.device("cpu")
         self.step = 0
         self.prior: list[float] = []
-        self.net = Net().to(memory_format=torch.channels_last)
-        self.average = Net()
+        self.net = Net().to(self.device, memory_format=torch.channels_last)
+        self.average = Net().to(self.device)
         matrices = [one for one in self.net.parameters() if one.dim() > 1]
         vectors = [one for one in self.net.parameters() if one.dim() <= 1]
         groups = [{"params": matrices, "weight_decay": plan.decay}, {"params": vectors, "weight_decay": 0.0}]
@@ -58,14 +59,16 @@ class Training:
             warmstart.load(self.net, start)
             side = self.plan.sides[0][1]
             groups = [[(place, place) for place in range(at, at + 32)] for at in range(0, 256, 32)]
-            warmstart.revive(self.net, [torch.from_numpy(batches.make(group, side).light) for group in groups])
+            warmstart.revive(
+                self.net, [torch.from_numpy(batches.make(group, side).light).to(self.device) for group in groups]
+            )
         self.average.load_state_dict(self.net.state_dict())
 
     def resume(self) -> bool:
         """Go on from the checkpoint if there is one; raises ValueError where it was made with other settings."""
         if not os.path.exists(self._checkpoint):
             return False
-        kept: dict[str, Any] = torch.load(self._checkpoint, weights_only=True)
+        kept: dict[str, Any] = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
         if json.loads(kept["settings"]) != self._settings:
             raise ValueError(f"{self._checkpoint} was made with other settings. Move it away, or choose another --out.")
         self.net.load_state_dict(kept["net"])
@@ -92,7 +95,7 @@ class Training:
         for group in self.optimiser.param_groups:
             group["lr"] = self.plan.learning_rate(self.step)
         self.net.train()
-        inputs = torch.from_numpy(light).contiguous(memory_format=torch.channels_last)
+        inputs = torch.from_numpy(light).to(self.device).contiguous(memory_format=torch.channels_last)
         crossed, distance = loss(self.net, inputs, ab, self.step % 4)
         self.optimiser.zero_grad(set_to_none=True)
         loss.total(crossed, distance).backward()
@@ -118,21 +121,30 @@ def measure(net: Net, album: Album, photographs: list[Photograph], temperature: 
     """The score of `net` on photographs, shown as in use."""
     net.eval()
     pairs: list[tuple[NDArray[np.uint8], NDArray[np.float32]]] = []
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    device = next(net.parameters()).device
+    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
         for at in range(0, len(photographs), 16):
             labs = [album.lab(one) for one in photographs[at : at + 16]]
-            ab = decode(net(torch.from_numpy(np.stack([input_of(lab) for lab in labs]))).float(), temperature)
-            pairs += zip(labs, ab.permute(0, 2, 3, 1).float().contiguous().numpy(), strict=True)
+            lights = torch.from_numpy(np.stack([input_of(lab) for lab in labs])).to(device)
+            ab = decode(net(lights).float(), temperature).permute(0, 2, 3, 1).float()
+            pairs += zip(labs, ab.contiguous().cpu().numpy(), strict=True)
     return score(pairs)
 
 
-def train(training: Training, album: Album, learned: list[Photograph], held_out: list[Photograph], folder: str) -> None:
-    """Take all steps that are left, with a log and checkpoints."""
+def train(
+    training: Training,
+    album: Album,
+    learned: list[Photograph],
+    held_out: list[Photograph],
+    folder: str,
+    makers: int = 1,
+) -> None:
+    """Take all steps that are left, with a log and checkpoints; `makers` threads make the batches."""
     plan = training.plan
     batches = Batches(album, learned, plan.seed, plan.shares)
     prior = prior_of(album, learned)
     training.prior = prior.tolist()
-    loss = Loss(prior, plan.weights)
+    loss = Loss(prior, plan.weights, training.device)
     begun = time.perf_counter()
     with open(os.path.join(folder, "log.jsonl"), "a", encoding="utf-8", buffering=1) as log:
 
@@ -140,7 +152,7 @@ def train(training: Training, album: Album, learned: list[Photograph], held_out:
             log.write(json.dumps(line) + "\n")
 
         tell(event="start", step=training.step, photographs=len(learned), held_out=len(held_out), plan=asdict(plan))
-        for batch in batches.stream(plan.shown(training.step), plan.batches(training.step)):
+        for batch in batches.stream(plan.shown(training.step), plan.batches(training.step), makers):
             rate = plan.learning_rate(training.step)
             crossed, distance = training.learn(loss, batch.light, batch.ab)
             seconds = round(time.perf_counter() - begun, 1)
@@ -171,7 +183,21 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--makers", type=int, default=1, metavar="N", help="threads that make the batches (default: 1)")
+    parser.add_argument("--device", default="cpu", help="where to train, as torch names it: cpu, cuda (default: cpu)")
     return parser.parse_args(given)
+
+
+def device_of(name: str) -> torch.device:
+    """The device of that name; raises ValueError where torch has none."""
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # a torch without CUDA asserts
+        raise ValueError(
+            f"There is no device {name!r} for torch here; leave --device out to train on the CPU."
+        ) from error
+    return device
 
 
 def main() -> None:
@@ -183,12 +209,13 @@ def main() -> None:
     plan = plans.from_scratch(told.seed, told.steps) if told.from_scratch else plans.continued(told.seed, told.steps)
     os.makedirs(told.out, exist_ok=True)
     try:
+        device = device_of(told.device)
         album = build(told.photographs, told.classes, told.album or os.path.join(told.out, "album"))
         learned, held_out = album.split(min(HELD_OUT, len(album.photographs) // 10))
-        training = Training(plan, told.out)
+        training = Training(plan, told.out, device)
         if not training.resume():
             training.begin(told.start, Batches(album, learned, plan.seed, plan.shares))
-        train(training, album, learned, held_out, told.out)
+        train(training, album, learned, held_out, told.out, told.makers)
     except (OSError, ValueError) as error:
         sys.exit(f"training: {error}")
 

@@ -58,6 +58,12 @@ def test_a_training_cut_off_sees_the_same_batches_when_it_goes_on(batches):
     assert rest[0].ab.shape == (2, 16, 16, 2)
 
 
+def test_so_many_threads_make_the_same_batches(batches):
+    plan = [(3, 32)] * 9
+    one, four = list(batches.stream(0, iter(plan))), list(batches.stream(0, iter(plan), makers=4))
+    assert all((a.light == b.light).all() and (a.ab == b.ab).all() for a, b in zip(one, four, strict=True))
+
+
 def test_a_fault_of_the_thread_reaches_the_one_who_takes_the_batches(batches, monkeypatch):
     monkeypatch.setattr(batches, "make", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):

@@ -17,7 +17,7 @@ from training.export import LARGEST_DIFFERENCE, difference, model, rarer  # noqa
 from training.photographs import build  # noqa: E402
 from training.plan import Plan, continued, from_scratch  # noqa: E402
 from training.score import Score  # noqa: E402
-from training.train import Training, train  # noqa: E402
+from training.train import Training, device_of, train  # noqa: E402
 
 SHIPPED = os.path.join(os.path.dirname(__file__), "..", "..", "models", "compact.onnx")
 
@@ -183,6 +183,11 @@ def test_a_checkpoint_of_other_settings_is_refused(album, tmp_path):
     run(album, folder, small(1), 1)
     with pytest.raises(ValueError, match="other settings"):
         Training(continued(1, 1), folder).resume()
+
+
+def test_a_device_that_is_not_there_is_refused_by_name():
+    with pytest.raises(ValueError, match="no device 'abacus'"):
+        device_of("abacus")
 
 
 def test_the_log_tells_settings_losses_and_the_score(album, tmp_path):
