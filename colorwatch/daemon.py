@@ -48,6 +48,7 @@ class Daemon:
         self._log = log.get("daemon")
         self._stops = 0
         self._reload = False
+        self._refused = False  # what the config says now is not what is worked by
         self._service: Service | None = None
         self._notices: Notices | None = None
         self._metrics: Metrics | None = None
@@ -116,8 +117,10 @@ class Daemon:
             wanted = self._read()
         except ConfigError as error:
             self._log.error("config.refused", faults=error.faults, reason="the config has faults; the old one stays")
+            self._refused = True
             self._notifier.ready(self._words(service))
             return config, service
+        self._refused = False
         service.stop()
         service.run(after_tick=lambda: self._look(service))  # what runs comes to its end
         self._end()
@@ -125,6 +128,7 @@ class Daemon:
             begun = self._begin(wanted)
         except ColorwatchError as error:
             self._log.error("config.refused", faults=[str(error)], reason="it cannot be worked by; the old one is back")
+            self._refused = True
             return config, self._begin(config)
         self._log.info("config.reloaded", folders=[folder.name for folder in wanted.folders])
         return wanted, begun
@@ -170,6 +174,10 @@ class Daemon:
             parts.append(f"{counts[State.QUARANTINED]:,} in quarantine")
         if service.standing.paused:
             parts.append("paused")
+        if service.standing.quiet:
+            parts.append(f"quiet hours until {service.pacing.quiet_until}")
+        if self._refused:
+            parts.append("a changed config was refused")
         parts += [f"{printable(name)} cannot be looked at" for name in sorted(service.unreachable)]
         return ", ".join(parts)
 
@@ -185,5 +193,6 @@ class Daemon:
             oldest_seconds=service.ledger.waits.oldest_seconds(),
             workers=service.workers,
             paused=bool(service.standing.paused),
+            quiet=service.standing.quiet,
             blind={name: "it cannot be looked at" if name in service.unreachable else "" for name in folders},
         )

@@ -103,6 +103,7 @@ class WorkerSetup:
     small: bool = False  # less memory rather than more speed
     manifest: str = ""  # the file that says what goes into the net and what comes out, where it is not the usual
     memory_limit: int = 0  # bytes that a worker may take beyond what it has once its net is loaded; 0: no limit
+    nice: int = 0  # how far it steps back behind other programs
 
 
 # --- requests to a worker ---------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from colorwatch.folders.commands import Command
 from colorwatch.folders.folder import Folder
 from colorwatch.folders.messages import FolderSettings, Message
 from colorwatch.ledger import UNFINISHED, Ledger
-from colorwatch.pool import Pool, best_pool
+from colorwatch.pool import Answered, Died, Pool, best_pool
 from colorwatch.recipe import Recipe
 from colorwatch.scan import DEFAULT_NET, RenderSettings, State, WorkerSetup
 from colorwatch.watching.settle import signature
@@ -35,6 +35,7 @@ from colorwatch.work.identity import Identity
 from colorwatch.work.intake import Intake
 from colorwatch.work.keeping import Days, Keeping
 from colorwatch.work.othernets import OtherNets
+from colorwatch.work.pacing import Pacing
 from colorwatch.work.petitions import Petitions
 from colorwatch.work.portraits import Portraits
 from colorwatch.work.recall import Recall
@@ -63,6 +64,7 @@ class Service:
         net: str = DEFAULT_NET,
         clock: Callable[[], float] = time.monotonic,
         find_model: Callable[[str], Model] | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         """Takes the lock and opens the ledger; raises LockedError or StateError."""
         self._config = config
@@ -76,10 +78,18 @@ class Service:
         self._budget = budget * MIB if isinstance(budget, int) else auto_budget(memory, workers)
         allowed = self._budget + WORKER_SPARE_BYTES
         setup = WorkerSetup(
-            os.getpid(), model.path, net, small=model.small, manifest=model.manifest, memory_limit=allowed
+            *(os.getpid(), model.path, net),
+            small=model.small,
+            manifest=model.manifest,
+            memory_limit=allowed,
+            nice=config.work.nice,
         )
         self._pool = pool(workers, setup)
-        self._nets = OtherNets(find_model, pool, net, self.nudge, log.get("othernets"), allowed) if find_model else None
+        self._nets = (
+            OtherNets(find_model, pool, net, self.nudge, log.get("othernets"), allowed, config.work.nice)
+            if find_model
+            else None
+        )
         self._after_commit: list[Callable[[], object]] = []
         self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
         # Never closed: a signal or a folder's thread that outlives the daemon may still write to it.
@@ -89,6 +99,8 @@ class Service:
         self.standing = Standing([folder.name for folder in config.folders])
         with self.ledger.batch():
             self.ledger.settle_in({folder.name: folder.inbox for folder in config.folders})
+        work = config.work
+        self.pacing = Pacing(work.quiet_hours, work.cpu_share, self.ledger, self.standing, log.get("pacing"), wall)
         with self.ledger.explained():
             self._build(model)
 
@@ -128,7 +140,7 @@ class Service:
             *(self._send, log.get("gallery")),
         )
         self.handing = Handing(
-            *(self.ledger, self.intake, self.recall, self.claims, self.portraits, self.standing),
+            *(self.ledger, self.intake, self.recall, self.claims, self.portraits, self.standing, self.pacing),
             Deadlines(self._config.limits.deadline_seconds, self._config.limits.deadline_seconds_per_megapixel),
         )
         self.hearing = Hearing(
@@ -160,6 +172,7 @@ class Service:
             reach("recover")
             self.recall.begin()
             self.petitions.introduce(self._pool.size)
+            self.pacing.introduce()
         self._act()  # each outbox is looked through before its spool is made
         self._tell_of_strays()
         spools = {os.path.basename(job.spool) for job in unfinished if job.spool}
@@ -257,7 +270,10 @@ class Service:
         events = self._pool.poll(now) + (self._nets.poll(now) if self._nets else [])
         with self.ledger.batch():
             self._hear_all(now)
+            self.pacing.look(now)
             for event in events:
+                if isinstance(event, Answered | Died):
+                    self.pacing.ended(event.ticket, now)
                 self.hearing.event(event, now)
             self.steps.due_again(now)
             self.recall.due_again(now)
@@ -338,7 +354,7 @@ class Service:
         return under_way <= self.steps.troubled and self._messages.empty()
 
     def _sleep(self, longest: float) -> None:
-        dues = (self.steps.next_due(), self.recall.next_due())
+        dues = (self.steps.next_due(), self.recall.next_due(), self.pacing.next_due())
         due = min((due for due in dues if due is not None), default=None)
         seconds = longest if due is None else min(longest, max(0.0, due - self._clock()))
         poller = select.poll()

@@ -6,11 +6,13 @@ import fcntl
 import json
 import os
 import sqlite3
+import time
 from dataclasses import dataclass
 
+from colorwatch.hours import Hours
 from colorwatch.ledger.files import connect_to_read
 from colorwatch.ledger.schema import ACTIVE, READY
-from colorwatch.ledger.settings import PAUSED, WORKERS
+from colorwatch.ledger.settings import PAUSED, QUIET, SHARE, WORKERS
 from colorwatch.scan import State
 
 _TAKEN_FOR_ETA = 100  # done jobs
@@ -54,6 +56,7 @@ class Report:
     stuck: list[Entry]  # published, but the original cannot be cleared
     oldest: Entry | None  # of those that are queued
     paused: dict[str, float]  # folder -> since when, "" stands for all
+    quiet_until: float | None  # quiet hours: when they end
     health: list[Standing]
     asked: int  # requests that no daemon has answered yet
     eta_seconds: float | None
@@ -78,6 +81,7 @@ def report(state: str, ledger: str, limit: int = 10) -> Report:
             stuck=_entries(db, f"state = 'stuck' AND {ACTIVE} ORDER BY id LIMIT ?", "published_at", "output", limit),
             oldest=_oldest(db),
             paused=paused(db),
+            quiet_until=quiet_until(db),
             health=[Standing(*row) for row in stands],
             asked=db.execute("SELECT COUNT(*) FROM request WHERE answered_at IS NULL").fetchone()[0],
             eta_seconds=_eta(db, sum(counts[state] for state in _AHEAD)),
@@ -103,6 +107,13 @@ def paused(db: sqlite3.Connection) -> dict[str, float]:
     """Which folders are paused, and since when; "" stands for all."""
     text = setting(db, PAUSED)
     return {str(name): float(since) for name, since in json.loads(text).items()} if text else {}
+
+
+def quiet_until(db: sqlite3.Connection) -> float | None:
+    """When the quiet hours end that the daemon keeps now; None outside of them."""
+    text = setting(db, QUIET)
+    told = json.loads(text) if text else {}
+    return Hours(told["hours"]).until(time.time()) if told.get("since") else None
 
 
 def setting(db: sqlite3.Connection, name: str) -> str | None:
@@ -149,7 +160,9 @@ def _eta(db: sqlite3.Connection, ahead: int) -> float | None:
     if seconds is None or workers is None:
         return None
     at_once = max(1, int(workers))
-    return float(seconds) * -(-ahead // at_once)
+    busy = float(seconds) * -(-ahead // at_once) / float(setting(db, SHARE) or 1)
+    quiet = setting(db, QUIET)
+    return Hours(json.loads(quiet)["hours"]).stretched(busy, time.time()) if quiet else busy
 
 
 def _oldest(db: sqlite3.Connection) -> Entry | None:

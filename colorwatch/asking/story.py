@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from colorwatch.asking.history import paused, setting
+from colorwatch.asking.history import paused, quiet_until, setting
 from colorwatch.asking.pointing import Target
 from colorwatch.ledger.settings import RECIPE
 
@@ -142,6 +143,9 @@ def _queued(db: sqlite3.Connection, row: sqlite3.Row) -> tuple[str, str, float |
     if row["reason"]:
         todo = "It is tried again by itself. To have it tried now: colorwatch retry."
         return f"It waits{_again(row)}: {_tail(row['reason'])}", todo, begun
+    if (quiet := quiet_until(db)) is not None:
+        ends = time.strftime("%H:%M", time.localtime(quiet))
+        return f"It waits{_again(row)} for the end of the quiet hours, at {ends}.", "", begun
     queued = db.execute("SELECT SUM(jobs) FROM tally WHERE state = 'queued'").fetchone()[0]
     return f"It waits for its turn{_again(row)}, one of {queued} that do.", "", begun
 

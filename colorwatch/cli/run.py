@@ -45,7 +45,10 @@ def once(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
     Exit code 0: all went well; 1: something is in quarantine; 5: something waits and was left for later.
     """
-    service = _service(config, _load(config))
+    settings = _load(config)
+    # Whoever asks for it does not mean later.
+    work = settings.work.model_copy(update={"quiet_hours": ""})
+    service = _service(config, settings.model_copy(update={"work": work}))
     with _progress() as progress:
         bar = progress.add_task("Colouring", total=None)
 
@@ -80,6 +83,8 @@ def check_config(config: ConfigOption = DEFAULT_CONFIG) -> None:
         out.print(f"  {safe(folder.name)}: {inbox} -> {outbox}, originals: {folder.originals}", soft_wrap=True)
     out.print(f"  model: {safe(model.name)} ({safe(model.why or model.path)})", soft_wrap=True)
     out.print(f"  state: {safe(settings.state)}", soft_wrap=True)
+    if settings.work.quiet_hours:
+        out.print(f"  quiet hours: {safe(settings.work.quiet_hours)}", soft_wrap=True)
 
 
 def _load(config: str) -> Config:

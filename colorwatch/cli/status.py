@@ -15,6 +15,7 @@ from rich.text import Text
 from colorwatch.asking import story
 from colorwatch.asking.history import Entry, Report, in_words, last_ended, report
 from colorwatch.asking.pointing import Target, point, point_at_job
+from colorwatch.cli import live
 from colorwatch.cli.terminal import DEFAULT_CONFIG, ConfigOption, FileArgument, JobOption, JsonOption, out
 from colorwatch.config import Config, load
 from colorwatch.errors import AskError
@@ -26,9 +27,18 @@ _WELL = {"ok", "done"}
 NARROW = 100  # columns; below, a scan takes several lines instead of one row of a table
 
 
-def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+def status(
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Go on showing it, until Ctrl-C; piped, a line for each change.")
+    ] = False,
+) -> None:
     """Show what was done, what runs, what waits and how long, and what is in quarantine and why."""
     settings = load(config, check_folders=False)
+    if watch:
+        live.show(lambda rows: report(settings.state, ledger_of(settings), rows), as_json)
+        return
     told = report(settings.state, ledger_of(settings))
     if as_json:
         print_json(dataclasses.asdict(told))
@@ -106,6 +116,8 @@ def _print_report(told: Report) -> None:
     for name, since in told.paused.items():
         where = f"{printable(name)} is paused" if name else "Everything is paused"
         _print_line(f"{where} since {_when(since)}; to go on: colorwatch resume")
+    if told.quiet_until is not None and told.daemon is not None:
+        _print_line(f"Quiet hours until {time.strftime('%H:%M', time.localtime(told.quiet_until))}; scans wait")
     if told.oldest is not None:
         _print_line(f"{counts['queued']} queued, the oldest for {in_words(time.time() - told.oldest.when)}")
         if told.eta_seconds is not None and not told.paused and told.daemon is not None:

@@ -4,6 +4,7 @@ from colorwatch.config.loading import load, load_to_run
 from colorwatch.config.schema import Config, Folder, Limits, Logging, ModelPath
 from colorwatch.config.telling import Metrics, Notify
 from colorwatch.config.values import MODEL_NAMES
+from colorwatch.config.working import Work
 
 __all__ = [
     "MODEL_NAMES",
@@ -14,6 +15,7 @@ __all__ = [
     "Metrics",
     "ModelPath",
     "Notify",
+    "Work",
     "load",
     "load_to_run",
 ]

@@ -11,6 +11,7 @@ from colorwatch.config.retaining import Retention
 from colorwatch.config.schema import Config, Folder, Limits, Logging, ModelPath
 from colorwatch.config.telling import Metrics, Notify
 from colorwatch.config.values import Takes
+from colorwatch.config.working import Work
 
 WIDTH = 88
 
@@ -27,6 +28,7 @@ _HEAD = """\
 _SHOWN = {"state"}
 _SECTIONS: dict[str, type[BaseModel]] = {
     "limits": Limits,
+    "work": Work,
     "retention": Retention,
     "logging": Logging,
     "notify": Notify,

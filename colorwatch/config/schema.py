@@ -24,6 +24,7 @@ from colorwatch.config.values import (
     model_name,
     nothing_is_all_defaults,
 )
+from colorwatch.config.working import Work
 from colorwatch.scan import Originals, printable
 
 
@@ -273,6 +274,10 @@ class Config(Strict):
     )
     limits: Annotated[Limits, BeforeValidator(nothing_is_all_defaults), Takes("the keys below it, indented", "")] = (
         Field(default_factory=Limits, description="Limits that keep one strange scan from stopping all others.")
+    )
+    work: Annotated[Work, BeforeValidator(nothing_is_all_defaults), Takes("the keys below it, indented", "")] = Field(
+        default_factory=Work,
+        description="When to work, and how much of the machine to take. Always and all of it, without a change.",
     )
     retention: Annotated[
         Retention, BeforeValidator(nothing_is_all_defaults), Takes("the keys below it, indented", "")

@@ -15,10 +15,12 @@ from colorwatch.config.retaining import Retention
 from colorwatch.config.schema import Config, Folder, Limits, Logging, ModelPath
 from colorwatch.config.telling import Metrics, Notify
 from colorwatch.config.values import Takes
+from colorwatch.config.working import Work
 
 _SECTIONS: dict[str, type[BaseModel]] = {
     "folders": Folder,
     "limits": Limits,
+    "work": Work,
     "retention": Retention,
     "logging": Logging,
     "notify": Notify,
@@ -28,6 +30,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
 _SECTION_WORDS = {
     "folders": "in an entry of folders",
     "limits": "under limits",
+    "work": "under work",
     "retention": "under retention",
     "logging": "under logging",
     "notify": "under notify",
@@ -145,6 +148,7 @@ _WORDS: dict[str, Callable[[str, dict[str, Any]], str]] = {
     "greater_than_equal": _too("small"),
     "less_than_equal": _too("large"),
     "path": _as_said,
+    "hours": _as_said,
     "name": _not("a fit name"),
     "mode": _not("the mode of a picture"),
     "string_pattern_mismatch": _not("of that form"),

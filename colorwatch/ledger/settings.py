@@ -8,6 +8,12 @@ PAUSED = "paused"
 WORKERS = "workers"
 """How many scans the daemon works on at once."""
 
+QUIET = "quiet"
+"""The quiet hours that the daemon keeps: JSON, `hours` as in the config, `since` a Unix time while it is quiet."""
+
+SHARE = "cpu share"
+"""Which part of their time workers may be busy, where that is less than all of it."""
+
 TODAY = "today:"
 """Begins the name under which the recipe of a folder stands, as the daemon that started last has it: JSON."""
 

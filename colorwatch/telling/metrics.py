@@ -38,6 +38,7 @@ class Snapshot:
     oldest_seconds: float = 0.0  # age of the oldest scan that waits
     workers: int = 0
     paused: bool = False
+    quiet: bool = False
     blind: Mapping[str, str] = field(default_factory=dict)  # folder -> why it is not seen, "" while it is
 
 
@@ -181,6 +182,7 @@ class _Levels:
             ("oldest_waiting_seconds", "Age of the oldest scan that waits.", snapshot.oldest_seconds),
             ("workers", "Workers that the daemon plans with.", snapshot.workers),
             ("paused", "1 while it is paused.", int(snapshot.paused)),
+            ("quiet", "1 during quiet hours.", int(snapshot.quiet)),
             ("tick_age_seconds", "Seconds since the daemon's last tick.", self._metrics._clock() - snapshot.at),
         ):
             yield GaugeMetricFamily(f"colorwatch_{name}", text, value=value)

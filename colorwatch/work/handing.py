@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from colorwatch.work.claims import Claims, Deadlines
     from colorwatch.work.intake import Intake
     from colorwatch.work.othernets import OtherNets
+    from colorwatch.work.pacing import Pacing
     from colorwatch.work.portraits import Portraits
     from colorwatch.work.recall import Recall
     from colorwatch.work.standing import Standing
@@ -33,6 +34,7 @@ class Handing:
         claims: Claims,
         portraits: Portraits,
         standing: Standing,
+        pacing: Pacing,
         deadlines: Deadlines,
     ) -> None:
         self._ledger = ledger
@@ -41,6 +43,7 @@ class Handing:
         self._claims = claims
         self._portraits = portraits
         self._standing = standing
+        self._pacing = pacing
         self._deadlines = deadlines
         self._ticket = 0
         self._turns = itertools.cycle(_TURNS)
@@ -48,7 +51,7 @@ class Handing:
     def out(self, pool: Pool, nets: OtherNets | None, now: float) -> list[Callable[[], object]]:
         """Something to do for each idle worker, to be handed over once the batch has committed."""
         handed: list[Callable[[], object]] = []
-        idle = pool.idle()
+        idle = self._pacing.free(pool.idle(), now)
         quiet = idle > 0 and self._claims.wants_quiet(now, self._standing.open(now))
         misses = 0
         while idle and misses < len(_TURNS) and not self._claims.exclusive:
@@ -59,6 +62,7 @@ class Handing:
                 misses += 1
                 continue
             misses = 0
+            self._pacing.begun(self._ticket, now)
             if nets and turn == "render" and (other := self._claims.net_of(self._ticket)):
                 handed.append(partial(nets.take, request, other, seconds))
                 continue

@@ -34,10 +34,11 @@ class OtherNets:
         nudge: Callable[[], None],
         log: FilteringBoundLogger,
         memory_limit: int = 0,
+        nice: int = 0,
     ) -> None:
         """`find` gives the model of a name, ready to be loaded, or raises ModelError; `nudge` wakes the service.
 
-        `memory_limit`: bytes that the worker may take beyond its net, 0 for no limit.
+        `memory_limit`: bytes that the worker may take beyond its net, 0 for no limit; `nice`: how far it steps back.
         """
         self._find = find
         self._make = pool
@@ -45,6 +46,7 @@ class OtherNets:
         self._nudge = nudge
         self._log = log
         self._memory_limit = memory_limit
+        self._nice = nice
         self._finding: set[str] = set()
         self._found: dict[str, Model | str] = {}  # a model, or why there is none
         self._pool: Pool | None = None
@@ -94,6 +96,7 @@ class OtherNets:
                 small=model.small,
                 manifest=model.manifest,
                 memory_limit=self._memory_limit,
+                nice=self._nice,
             )
             self._pool, self._name = self._make(1, setup), model.name
             self._log.info("othernet.started", model=model.name)

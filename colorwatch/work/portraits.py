@@ -120,6 +120,8 @@ class Portraits:
             self._log.warning("gallery.waiting", reason=reason)
 
     def _ready(self) -> list[str]:
+        if self._standing.quiet:
+            return []
         away = self._standing.unclean | self._standing.recalling
         return [name for name in self._folders if name not in away and name in self._standing.clean]
 

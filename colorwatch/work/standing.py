@@ -65,6 +65,7 @@ class Standing:
     recalling: set[str] = field(default_factory=set)  # what its outbox holds is not known yet
     full: set[str] = field(default_factory=set)  # the outbox's disk has no room for another result
     paused: set[str] = field(default_factory=set)  # a person wants nothing new begun
+    quiet: bool = False  # quiet hours: nothing is coloured
     reading: Holds = field(default_factory=Holds)
     writing: Holds = field(default_factory=Holds)
 
@@ -80,5 +81,7 @@ class Standing:
 
     def open(self, now: float) -> list[str]:
         """Folders that take results now."""
+        if self.quiet:
+            return []
         closed = self.recalling | self.full | self.paused | self.writing.now(now)
         return [folder for folder in self.clean if folder not in closed]

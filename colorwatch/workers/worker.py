@@ -57,6 +57,7 @@ def main(arguments: list[str]) -> int:
         if not isinstance(setup, WorkerSetup):
             return 1
         become_worker(setup.parent)
+        os.nice(setup.nice)
         try:
             serve = server(setup)
         except ModelError as error:

@@ -134,6 +134,7 @@ def main(arguments: list[str]) -> int:
         if not isinstance(setup, WorkerSetup):
             return 1
         die_with(setup.parent)
+        os.nice(setup.nice)
         try:
             serve = program.server(setup)
         except ModelError as error:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,8 +98,10 @@ def test_a_config_with_faults_is_refused_whole_and_the_old_one_stays(
     eventually(lambda: events(house, "config.refused"), 30, "it is refused")
     (line,) = events(house, "config.refused")
     assert len(line["faults"]) == 2  # type: ignore[arg-type]
-    told = manager.told()
-    assert [word for word in told if word in ("READY=1", "RELOADING=1")] == ["READY=1", "RELOADING=1", "READY=1"]
+    eventually(lambda: manager.told().count("READY=1") == 2, 30, "it is ready again")
+    words = [word for word in manager.lines if word in ("READY=1", "RELOADING=1")]
+    assert words == ["READY=1", "RELOADING=1", "READY=1"]
+    assert "a changed config was refused" in manager.lines[-1]
     shutil.copy(house.path("kept.yaml"), house.path("config.yaml"))
     drop(house, "after.jpg")
     house.wait_done(1, 60)
@@ -141,6 +144,49 @@ def test_a_config_that_cannot_be_worked_by_gives_way_to_the_old_one(
     drop(house, "after.jpg")
     house.wait_done(1, 60)
     assert house.stop() == 0
+
+
+def niceness(daemon: subprocess.Popen[bytes]) -> set[int]:
+    """That of the daemon's children, without its own."""
+    own = os.getpriority(os.PRIO_PROCESS, daemon.pid)
+    found = set()
+    for task in os.listdir(f"/proc/{daemon.pid}/task"):
+        children = Path(f"/proc/{daemon.pid}/task/{task}/children").read_text().split()
+        found |= {os.getpriority(os.PRIO_PROCESS, int(child)) - own for child in children}
+    return found
+
+
+def test_quiet_hours_and_niceness_come_and_go_with_a_reload(
+    house: House, manager: Manager, daemon: subprocess.Popen[bytes]
+) -> None:
+    hour = time.localtime().tm_hour
+    house.top = {"work": {"quiet_hours": f"{hour:02}:00-{(hour + 2) % 24:02}:00", "nice": 7}}
+    house.write_config()
+    daemon.send_signal(signal.SIGHUP)
+    eventually(lambda: events(house, "work.quiet"), 60, "it is quiet")
+    drop(house, "a.jpg")
+    eventually(lambda: house.counts() == {"queued": 1}, 30, "the scan is taken up")
+    eventually(lambda: any("quiet hours until" in line for line in manager.told()), 30, "systemd is told")
+    eventually(lambda: niceness(daemon) == {7}, 30, "workers step back")
+    ends = f"{(hour + 2) % 24:02}:00"
+    assert f"Quiet hours until {ends}; scans wait" in house.call("status").stdout
+    assert f"the end of the quiet hours, at {ends}" in house.call("explain", "a.jpg").stdout
+    assert house.counts() == {"queued": 1}
+    house.top = {}
+    house.write_config()
+    daemon.send_signal(signal.SIGHUP)
+    house.wait_done(1, 60)
+    assert niceness(daemon) == {0}
+    assert "Quiet" not in house.call("status").stdout
+    assert house.stop() == 0
+
+
+def test_whoever_asks_for_once_does_not_mean_later(house: House) -> None:
+    hour = time.localtime().tm_hour
+    house.top = {"work": {"quiet_hours": f"{hour:02}:00-{(hour + 2) % 24:02}:00"}}
+    house.write_config()
+    drop(house, "a.jpg")
+    assert "1 coloured" in house.call("once").stdout
 
 
 def test_figures_and_notices_follow_the_work(house: House) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from colorwatch import shipped
-from colorwatch.config import Config, Folder, Limits, Logging, ModelPath, load
+from colorwatch.config import Config, Folder, Limits, Logging, ModelPath, Work, load
 from colorwatch.config.example import render
 
 SETTING = re.compile(r"^( *)#( *[a-z_]+:)", re.MULTILINE)
@@ -45,7 +45,7 @@ def test_example_loads_without_a_fault_once_its_folders_exist(home: Path) -> Non
     assert config.state == str(home / "state")
 
 
-@pytest.mark.parametrize("model", [Config, Folder, ModelPath, Limits, Logging])
+@pytest.mark.parametrize("model", [Config, Folder, ModelPath, Limits, Logging, Work])
 def test_every_key_is_shown_and_described(model: type[Config]) -> None:
     for name, field in model.model_fields.items():
         assert re.search(rf"^[ #-]*{name}:", render(), re.MULTILINE), name
@@ -57,7 +57,17 @@ def test_settings_that_are_commented_out_are_the_defaults(home: Path) -> None:
     tried = []
     for found in SETTING.finditer(render()):
         key = found.group(2).strip(" :")
-        if key in ("archive", "model", "path", "trust", "webhook", "token_file", "digest_at", "textfile"):
+        if key in (
+            "archive",
+            "model",
+            "path",
+            "trust",
+            "webhook",
+            "token_file",
+            "digest_at",
+            "textfile",
+            "quiet_hours",
+        ):
             continue
         text = render()[: found.start()] + found.expand(r"\1\2") + render()[found.end() :]
         assert loaded(text) == plain, key

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +16,7 @@ from colorwatch.asking import history
 from colorwatch.asking.history import in_words, last_ended, report
 from colorwatch.ledger import Ledger
 from colorwatch.ledger.files import connect_to_read
-from colorwatch.ledger.settings import PAUSED, WORKERS
+from colorwatch.ledger.settings import PAUSED, QUIET, SHARE, WORKERS
 from colorwatch.scan import Facts, Fingerprint, Job, Rendering, Scan, State
 
 RESULT = Rendering("ee" * 32, 99, 1, 2, 640, 480, 1000, {"net": 0.1})
@@ -74,6 +76,23 @@ class TestEta:
             for number in range(7):
                 add(ledger, f"new {number}.jpg")
         assert told(tmp_path).eta_seconds == pytest.approx(40.0)
+
+    def test_quiet_hours_and_a_share_of_the_time_make_it_longer(
+        self, ledger: Ledger, clock: Clock, tmp_path: os.PathLike[str]
+    ) -> None:
+        for number in range(3):
+            finish(ledger, clock, f"{number}.jpg", 10.0)
+        now = time.localtime()
+        quiet = f"{now.tm_hour:02}:00-{(now.tm_hour + 2) % 24:02}:00"
+        with ledger.batch():
+            ledger.health.set(WORKERS, "1")
+            ledger.health.set(SHARE, "0.5")
+            add(ledger, "new.jpg")
+        assert told(tmp_path).eta_seconds == pytest.approx(20.0)
+        with ledger.batch():
+            ledger.health.set(QUIET, json.dumps({"hours": quiet, "since": 1.0}))
+        report = told(tmp_path)
+        assert report.eta_seconds == pytest.approx(report.quiet_until - time.time() + 20.0, abs=5)
 
     def test_without_any_experience_it_is_not_known(self, ledger: Ledger, tmp_path: os.PathLike[str]) -> None:
         with ledger.batch():

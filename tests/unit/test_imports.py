@@ -26,7 +26,8 @@ TABLE: dict[str, set[str]] = {
     "budget": {"scan"},
     "recipe": {"scan"},
     "log": {"scan"},
-    "config": {"errors", "ownership", "scan"},
+    "hours": set(),
+    "config": {"errors", "hours", "ownership", "scan"},
     "opening": {"errors"},
     "settle": set(),
     "names": {"beneath"},
@@ -60,7 +61,7 @@ TABLE: dict[str, set[str]] = {
     },
     "folder": {"beneath", "commands", "errands", "inbox", "messages", "originals", "outbox", "scan"},
     "ledger": {"errors", "scan", "wire"},
-    "history": {"ledger", "scan"},
+    "history": {"hours", "ledger", "scan"},
     "pointing": {"config", "errors", "scan"},
     "story": {"history", "ledger", "pointing"},
     "outdated": {"config", "errors", "history", "ledger", "recipe", "scan"},
@@ -83,7 +84,8 @@ TABLE: dict[str, set[str]] = {
     "portraits": {"commands", "ledger", "messages", "patience", "pool", "publishing", "scan", "standing"},
     "lock": {"errors"},
     "standing": {"patience"},
-    "handing": {"claims", "intake", "ledger", "othernets", "pool", "portraits", "recall", "scan", "standing"},
+    "pacing": {"hours", "ledger", "standing"},
+    "handing": {"claims", "intake", "ledger", "othernets", "pacing", "pool", "portraits", "recall", "scan", "standing"},
     "hearing": {
         *("claims", "errors", "identity", "intake", "keeping", "ledger", "messages", "petitions", "pool", "recall"),
         *("standing", "steps"),
@@ -118,7 +120,7 @@ TABLE: dict[str, set[str]] = {
             "ledger",
         ),
         *("keeping", "lock", "log", "messages", "modelstore", "othernets", "petitions", "pool", "recall", "recipe"),
-        "redoing",
+        *("pacing", "redoing"),
         *("scan", "settle", "standing", "steps"),
         "portraits",
     },
@@ -126,7 +128,9 @@ TABLE: dict[str, set[str]] = {
         *("config", "errors", "ledger", "log", "metrics", "notices", "scan", "sdnotify", "service"),
     },
     "cli.run": {"cli.models", "config", "daemon", "errors", "log", "modelstore", "scan", "service", "cli.terminal"},
-    "cli.status": {"config", "errors", "history", "ledger", "pointing", "scan", "story", "cli.terminal"},
+    "cli.picture": {"history", "scan"},
+    "cli.live": {"cli.picture", "cli.terminal", "errors", "history"},
+    "cli.status": {"config", "errors", "history", "ledger", "pointing", "scan", "story", "cli.live", "cli.terminal"},
     "cli.ask": {
         *("cli.models", "cli.status", "config", "errors", "history", "ledger", "modelstore", "outdated", "pointing"),
         *("scan", "cli.terminal"),
@@ -222,6 +226,7 @@ def room_of(place: list[str]) -> str:
     return place[0]
 
 
+@functools.cache
 @functools.cache
 def imports() -> dict[str, set[str]]:
     """What each module of the package imports of it, those for type checkers included."""
