@@ -115,6 +115,8 @@ def lay_out(stage: str) -> None:
     """Everything of the package but the wheels, which are packed already."""
     for source, target, mode in (
         ("systemd/colorwatch.service", "lib/systemd/system/colorwatch.service", 0o644),
+        ("systemd/colorwatch@.service", "lib/systemd/system/colorwatch@.service", 0o644),
+        ("systemd/colorwatch.service.d/reload.conf", f"{SHARE}/reload.conf", 0o644),
         ("systemd/colorwatch.sysusers", "usr/lib/sysusers.d/colorwatch.conf", 0o644),
         ("config.example.yaml", f"{SHARE}/config.example.yaml", 0o644),
         ("README.md", "usr/share/doc/colorwatch/README.md", 0o644),

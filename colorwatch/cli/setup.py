@@ -14,7 +14,7 @@ from colorwatch.cli.terminal import DEFAULT_CONFIG, ConfigOption, err, out, safe
 from colorwatch.config import Config, load
 from colorwatch.errors import ConfigError, Exit
 from colorwatch.scan import Originals, printable
-from colorwatch.units import remove_units, write_units
+from colorwatch.units import knows_notify_reload, remove_units, write_units
 
 _HEAD = """\
 # The config of colorwatch. Every key is explained in config.example.yaml and in the README;
@@ -60,6 +60,11 @@ def init(
     out.print(f"{safe(config)} is written. Next: colorwatch run --config {safe(config)}", soft_wrap=True)
 
 
+InstanceOption = Annotated[
+    str, typer.Option(metavar="NAME", help="One of several services, each with a config and a state of its own.")
+]
+
+
 def config_schema() -> None:
     """Print the JSON schema of the config, for editors that check and complete YAML."""
     schema = Config.model_json_schema()
@@ -71,25 +76,30 @@ def config_schema() -> None:
 def install_service(
     config: ConfigOption = DEFAULT_CONFIG,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written, and write nothing.")] = False,
+    instance: InstanceOption = "",
     root: Annotated[str, typer.Option(help="Where to write; / but for tests and images.", hidden=True)] = "/",
 ) -> None:
     """Write systemd's unit for the config at hand: its folders, and the program that this is."""
     settings = load(config, check_folders=False)
-    for path, text in write_units(settings, os.path.abspath(config), root, dry_run):
+    written = write_units(settings, os.path.abspath(config), root, dry_run, instance, knows_notify_reload())
+    for path, text in written:
         if dry_run:
             out.print(Text(f"--- {printable(path)}"), soft_wrap=True)
             out.print(Text(text), soft_wrap=True)
         else:
             out.print(f"wrote {safe(path)}", soft_wrap=True)
     if not dry_run:
-        out.print("Next: sudo systemd-sysusers; sudo systemctl daemon-reload; sudo systemctl enable --now colorwatch")
+        name = f"colorwatch@{instance}" if instance else "colorwatch"
+        next_ = f"sudo systemd-sysusers; sudo systemctl daemon-reload; sudo systemctl enable --now {name}"
+        out.print(f"Next: {next_}", soft_wrap=True)
 
 
 def uninstall_service(
+    instance: InstanceOption = "",
     root: Annotated[str, typer.Option(help="Where it was written.", hidden=True)] = "/",
 ) -> None:
     """Remove what install-service wrote, and say what is left."""
-    removed, left = remove_units(root)
+    removed, left = remove_units(root, instance)
     for path in removed:
         out.print(f"removed {safe(path)}", soft_wrap=True)
     out.print("Left, for you to keep or delete:")

@@ -21,6 +21,25 @@ needs_systemd_analyze = pytest.mark.skipif(
 )
 
 
+TEMPLATE = os.path.join(SYSTEMD, "colorwatch@.service")
+
+
+def test_the_template_is_the_unit_with_a_name_in_four_lines():
+    def lines(path: str) -> list[str]:
+        with open(path, encoding="utf-8") as file:
+            return [line for line in file.read().splitlines() if line and not line.startswith("#")]
+
+    pairs = [(one, other) for one, other in zip(lines(UNIT), lines(TEMPLATE), strict=True) if one != other]
+    assert [other.partition("=")[0] for _, other in pairs] == [
+        *("Description", "ExecStart", "StateDirectory", "WorkingDirectory"),
+    ]
+    named = {"/config.yaml": "/%i.yaml", "colorwatch,": "colorwatch (%i),"}
+    for one, other in pairs:
+        for plain, with_name in named.items():
+            one = one.replace(plain, with_name)
+        assert other in (one, f"{one}/%i")
+
+
 def settings() -> dict[str, list[str]]:
     """What the unit sets, by key; a key may stand there more than once."""
     found: dict[str, list[str]] = {}
@@ -32,13 +51,13 @@ def settings() -> dict[str, list[str]]:
     return found
 
 
-@pytest.fixture
-def unit_with_a_program(tmp_path):
+@pytest.fixture(params=[UNIT, TEMPLATE], ids=["unit", "template"])
+def unit_with_a_program(tmp_path, request):
     """The unit, with a program in ExecStart that exists on this machine: `verify` looks for it."""
-    with open(UNIT, encoding="utf-8") as file:
+    with open(request.param, encoding="utf-8") as file:
         text = file.read()
     program = settings()["ExecStart"][0].split()[0]
-    path = tmp_path / "colorwatch.service"
+    path = tmp_path / os.path.basename(request.param).replace("@", "@photos")
     path.write_text(text.replace(program, "/bin/true"), encoding="utf-8")
     return str(path)
 
@@ -61,6 +80,20 @@ def test_systemd_rates_the_exposure_at_two_or_less(unit_with_a_program):
     if "--offline" in result.stderr:
         pytest.skip("this systemd-analyze cannot judge a file that is not installed")
     assert result.returncode == 0, result.stdout[-400:] + result.stderr
+
+
+@needs_systemd_analyze
+def test_notify_reload_is_accepted_where_systemd_knows_it(tmp_path):
+    version = int(run("systemd-analyze", "--version").stdout.split()[1])
+    if version < 253:
+        pytest.skip(f"systemd {version} does not know Type=notify-reload")
+    (tmp_path / "colorwatch.service.d").mkdir()
+    shutil.copy(os.path.join(SYSTEMD, "colorwatch.service.d", "reload.conf"), tmp_path / "colorwatch.service.d")
+    with open(UNIT, encoding="utf-8") as file:
+        text = file.read().replace(settings()["ExecStart"][0].split()[0], "/bin/true")
+    (tmp_path / "colorwatch.service").write_text(text)
+    result = run("systemd-analyze", "verify", str(tmp_path / "colorwatch.service"))
+    assert (result.returncode, [line for line in result.stderr.splitlines() if "colorwatch" in line]) == (0, [])
 
 
 @pytest.mark.skipif(shutil.which("systemd-sysusers") is None, reason="systemd-sysusers is not installed")

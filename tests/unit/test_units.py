@@ -10,7 +10,19 @@ from pathlib import Path
 import pytest
 
 from colorwatch.config import Config, Folder, Metrics, Notify, load
-from colorwatch.units import DROP_IN, SYSUSERS, UNIT, UnitError, remove_units, units, write_units
+from colorwatch.units import (
+    DROP_IN,
+    RELOAD,
+    SYSUSERS,
+    TEMPLATE,
+    TEMPLATE_RELOAD,
+    UNIT,
+    UnitError,
+    drop_in_of,
+    remove_units,
+    units,
+    write_units,
+)
 from house import House
 
 CONFIG = "/etc/colorwatch/config.yaml"
@@ -60,6 +72,50 @@ def test_what_is_written_can_be_removed_and_the_rest_is_named(tmp_path: Path) ->
     assert any("/etc/colorwatch/config.yaml" in line for line in left)
     assert [name for _, _, names in os.walk(tmp_path) for name in names] == []
     assert remove_units(str(tmp_path))[0] == []
+
+
+class TestInstances:
+    STATE = "/var/lib/colorwatch/photos"
+
+    def written(self, root: Path, instance: str, path: str = "/etc/colorwatch/photos.yaml") -> dict[str, str]:
+        wanted = config(state=f"/var/lib/colorwatch/{instance}")
+        made = write_units(wanted, path, str(root), dry_run=False, instance=instance, reload=True)
+        return {os.path.relpath(path, root): text for path, text in made}
+
+    def test_one_has_a_template_and_a_drop_in_of_its_own(self, tmp_path: Path) -> None:
+        files = self.written(tmp_path, "photos")
+        assert set(files) == {TEMPLATE, drop_in_of("photos"), TEMPLATE_RELOAD, SYSUSERS}
+        assert "--config /etc/colorwatch/%i.yaml" in files[TEMPLATE]
+        assert "StateDirectory=colorwatch/%i" in files[TEMPLATE]
+        assert self.STATE not in files[drop_in_of("photos")], "its state folder is the template's affair"
+        assert "ExecStart" not in files[drop_in_of("photos")]
+
+    def test_a_config_that_lies_elsewhere_is_named_in_the_drop_in(self, tmp_path: Path) -> None:
+        drop_in = self.written(tmp_path, "photos", "/home/oma/colorwatch.yaml")[drop_in_of("photos")]
+        assert "ExecStart=\nExecStart=/" in drop_in
+        assert "--config /home/oma/colorwatch.yaml" in drop_in
+
+    def test_without_a_state_of_its_own_it_is_refused(self) -> None:
+        with pytest.raises(UnitError, match=f"write state: {self.STATE}"):
+            list(units(config(), "/etc/colorwatch/photos.yaml", "photos"))
+
+    @pytest.mark.parametrize("name", ["a/b", "a b", "%i", "a\n", "x" * 65])
+    def test_a_name_that_a_unit_cannot_have_is_refused(self, name: str) -> None:
+        with pytest.raises(UnitError, match="called by letters"):
+            list(units(config(state=self.STATE), CONFIG, name))
+
+    def test_what_they_share_goes_with_the_last_of_them(self, tmp_path: Path) -> None:
+        self.written(tmp_path, "photos")
+        self.written(tmp_path, "letters")
+        list(write_units(config(), CONFIG, str(tmp_path), dry_run=False, reload=True))
+
+        def removed(instance: str) -> set[str]:
+            return {os.path.relpath(path, tmp_path) for path in remove_units(str(tmp_path), instance)[0]}
+
+        assert removed("photos") == {drop_in_of("photos")}
+        assert removed("") == {UNIT, DROP_IN, RELOAD}
+        assert removed("letters") == {drop_in_of("letters"), TEMPLATE, TEMPLATE_RELOAD, SYSUSERS}
+        assert [name for _, _, names in os.walk(tmp_path) for name in names] == []
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:

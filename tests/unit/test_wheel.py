@@ -44,6 +44,8 @@ def metadata_of(wheel, name):
         ("models/compact.onnx", "models/compact.onnx"),
         ("config.example.yaml", "config.example.yaml"),
         ("systemd/colorwatch.service", "systemd/colorwatch.service"),
+        ("systemd/colorwatch@.service", "systemd/colorwatch@.service"),
+        ("systemd/colorwatch.service.d/reload.conf", "systemd/colorwatch.service.d/reload.conf"),
         ("systemd/colorwatch.sysusers", "systemd/colorwatch.sysusers"),
     ],
 )
