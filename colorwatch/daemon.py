@@ -92,6 +92,7 @@ class Daemon:
         try:
             if config.metrics.port or config.metrics.textfile:
                 self._metrics = Metrics(config.metrics.port, config.metrics.textfile, self._clock)
+                self._metrics.expect(folder.name for folder in config.folders)
                 self._metrics.start()
             if config.notify.command or config.notify.webhook:
                 self._notices = Notices(config.notify)
@@ -194,5 +195,6 @@ class Daemon:
             workers=service.workers,
             paused=bool(service.standing.paused),
             quiet=service.standing.quiet,
+            full=frozenset(service.standing.full),
             blind={name: "it cannot be looked at" if name in service.unreachable else "" for name in folders},
         )

@@ -103,14 +103,12 @@ def _drop_in(config: Config, path: str, state: str, program: str = "") -> str:
         lines += ["# Something that it needs lies below /home or /root.", "ProtectHome=no"]
     if any(place.startswith(("/tmp/", "/var/tmp/")) for place in places):  # noqa: S108
         lines += ["PrivateTmp=no"]
-    network = config.notify.webhook or config.metrics.port
-    if network:
-        lines += [
-            "# The config names a webhook or a port for metrics.",
-            "PrivateNetwork=no",
-            "IPAddressDeny=",
-            "RestrictAddressFamilies=AF_INET AF_INET6",
-        ]
+    if config.notify.webhook:
+        lines += ["# The config names a webhook.", "PrivateNetwork=no", "IPAddressDeny="]
+        lines += ["RestrictAddressFamilies=AF_INET AF_INET6"]
+    elif config.metrics.port:
+        lines += ["# The config names a port for metrics, at which this machine alone is answered."]
+        lines += ["PrivateNetwork=no", "IPAddressAllow=localhost", "RestrictAddressFamilies=AF_INET"]
     return "\n".join(lines) + "\n"
 
 

@@ -11,7 +11,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -39,6 +39,7 @@ class Snapshot:
     workers: int = 0
     paused: bool = False
     quiet: bool = False
+    full: Collection[str] = ()  # folders whose outbox has too little room
     blind: Mapping[str, str] = field(default_factory=dict)  # folder -> why it is not seen, "" while it is
 
 
@@ -100,6 +101,14 @@ class Metrics:
             self._server.server_close()
         for thread in self._threads:
             thread.join(2.0)
+
+    def expect(self, folders: Iterable[str]) -> None:
+        """Each count of these folders begins at 0: one that appears with its first scan shows no increase by it."""
+        for folder in folders:
+            for outcome in ("done", *_OUTCOMES.values()):
+                self._scans.labels(folder, outcome)
+            self._pixels.labels(folder)
+            self._troubles.labels(folder)
 
     def hear(self, event: str, line: Mapping[str, Any]) -> None:
         """Takes one line of the log."""
@@ -178,6 +187,10 @@ class _Levels:
         for folder, why in snapshot.blind.items():
             seen.add_metric([folder], 0 if why else 1)
         yield seen
+        full = GaugeMetricFamily("colorwatch_folder_full", "1 while an outbox has too little room.", labels=["folder"])
+        for folder in snapshot.blind:
+            full.add_metric([folder], int(folder in snapshot.full))
+        yield full
         for name, text, value in (
             ("oldest_waiting_seconds", "Age of the oldest scan that waits.", snapshot.oldest_seconds),
             ("workers", "Workers that the daemon plans with.", snapshot.workers),

@@ -45,7 +45,9 @@ def test_each_folder_is_named_once_and_quoted_where_it_must_be() -> None:
 def test_the_network_stays_shut_unless_the_config_needs_it() -> None:
     assert "PrivateNetwork" not in drop_in(config())
     assert "PrivateNetwork=no" in drop_in(config(notify=Notify(webhook="https://ntfy.sh/x")))
-    assert "PrivateNetwork=no" in drop_in(config(metrics=Metrics(port=9107)))
+    metrics = drop_in(config(metrics=Metrics(port=9107)))
+    assert "PrivateNetwork=no" in metrics
+    assert "IPAddressAllow=localhost" in metrics, "IPAddressDeny=any of the unit stays"
 
 
 def test_folders_below_home_are_let_in() -> None:
