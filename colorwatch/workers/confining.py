@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import resource
 
 OPEN_FILES = 256  # a worker has four, and opens a scan, its folders and a spool file
@@ -18,6 +20,12 @@ def confine(memory: int) -> None:
         _lower(resource.RLIMIT_DATA, _own_bytes() + memory)
     _lower(resource.RLIMIT_NOFILE, OPEN_FILES)
     _lower(resource.RLIMIT_CORE, 0)
+
+
+def step_back(nice: int) -> None:
+    """Behind other programs, as far as `nice` says; where that is not allowed, the work goes on all the same."""
+    with contextlib.suppress(OSError):
+        os.nice(nice)
 
 
 def _lower(kind: int, wanted: int) -> None:

@@ -30,7 +30,7 @@ from colorwatch.scan import (
     WorkerSetup,
 )
 from colorwatch.wire import MAX_BYTES, decode, encode
-from colorwatch.workers.confining import confine
+from colorwatch.workers.confining import confine, step_back
 
 if TYPE_CHECKING:
     from colorwatch.colour.colorize import Predict
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
         if not isinstance(setup, WorkerSetup):
             return 1
         become_worker(setup.parent)
-        os.nice(setup.nice)
+        step_back(setup.nice)
         try:
             serve = server(setup)
         except ModelError as error:

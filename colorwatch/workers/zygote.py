@@ -25,7 +25,7 @@ from colorwatch.faultpoint import reach
 from colorwatch.scan import Ended, Failure, Forked, ForkRequest, NotForked, Ready, WorkerSetup
 from colorwatch.wire import MAX_BYTES, decode, encode
 from colorwatch.workers import passing
-from colorwatch.workers.confining import confine
+from colorwatch.workers.confining import confine, step_back
 from colorwatch.workers.worker import become_worker, die_with, ignore_ctrl_c
 
 STDOUT, STDERR = 1, 2
@@ -134,7 +134,7 @@ def main(arguments: list[str]) -> int:
         if not isinstance(setup, WorkerSetup):
             return 1
         die_with(setup.parent)
-        os.nice(setup.nice)
+        step_back(setup.nice)
         try:
             serve = program.server(setup)
         except ModelError as error:
