@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 LEDGER = "ledger.sqlite3"
 MESSAGES_PER_TICK = 512
 LONGEST_SLEEP = 1.0
+CLOSE_SECONDS = 5.0  # for the threads of all folders together: a share may hang for good
 WORKER_SPARE_BYTES = 512 * MIB  # beyond the cost of the largest scan: what the net and the allocator take for a while
 
 
@@ -244,8 +245,9 @@ class Service:
             self._nets.stop()
         for folder in self._folders.values():
             folder.stop()
+        until = time.monotonic() + CLOSE_SECONDS
         for folder in self._folders.values():
-            folder.join(5.0)
+            folder.join(max(0.0, until - time.monotonic()))
         try:
             with self.ledger.batch():
                 self._hear_all(self._clock())

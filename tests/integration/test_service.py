@@ -8,6 +8,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,9 +18,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from colorwatch import service as service_module
 from colorwatch.asking.history import Report, report
 from colorwatch.config import Config, Folder, Limits
 from colorwatch.errors import LockedError, ModelError, StateError
+from colorwatch.folders.errands import Errands
 from colorwatch.modelstore import Model
 from colorwatch.pool import SerialPool, SpawnPool
 from colorwatch.scan import Originals, State
@@ -350,6 +353,29 @@ class TestEnds:
         assert home.run().counts["queued"] == 1
         os.unlink(home.path("outbox", ".colorwatch"))
         assert home.run().counts["done"] == 1
+
+    def test_shares_that_hang_are_waited_for_together(self, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+        back = threading.Event()
+        monkeypatch.setattr(Errands, "clean_spool", lambda *_: back.wait(60))
+        monkeypatch.setattr(service_module, "CLOSE_SECONDS", 0.5)
+        folders = []
+        for number in range(6):
+            names = {name: home.path(f"{name}-{number}") for name in ("inbox", "outbox")}
+            for path in names.values():
+                os.makedirs(path)
+            folders.append(Folder(**names))
+        service = Service(
+            Config(folders=tuple(folders), state=home.path("state"), workers=1),
+            MODEL,
+            lambda _, setup: SerialPool(setup),
+        )
+        try:
+            service.start()
+            began = time.monotonic()
+            service.close()
+            assert time.monotonic() - began < 6 * 0.5
+        finally:
+            back.set()
 
 
 class TestTransientFaults:
