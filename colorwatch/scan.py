@@ -6,6 +6,7 @@ Paths are `str` decoded by the filesystem encoding with surrogate escapes, so th
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -183,10 +184,23 @@ class Facts:
     bits: int
     zero_tail: bool = False
     decoder_bytes: int = 0  # that a decoder holds at once because of how the file is stored, whatever its size
+    effort: int = 0  # `effort_of` its pictures; 0: of one picture
 
     @property
     def pixels(self) -> int:
         return self.width * self.height * self.pages
+
+
+PIXELS_A_NET = 1_000_000  # in the time for so many more a net sees any picture, however small
+
+
+def effort_of(areas: Iterable[int]) -> int:
+    """In pixels, by which a deadline is measured: what all pictures of these areas take, one after the other.
+
+    Each beyond the first counts as PIXELS_A_NET at least.
+    """
+    *others, largest = sorted(areas)
+    return largest + sum(max(area, PIXELS_A_NET) for area in others)
 
 
 @dataclass(frozen=True, slots=True)

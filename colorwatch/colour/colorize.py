@@ -87,6 +87,7 @@ def probe(root: str, path: str, max_megapixels: float, max_bytes: int = 0) -> Fa
         bits=found.bits,
         zero_tail=found.zero_tail,
         decoder_bytes=found.decoder_bytes,
+        effort=found.effort,
     )
 
 

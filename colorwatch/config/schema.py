@@ -193,7 +193,7 @@ class Limits(Strict):
         ge=0,
         le=3600,
         allow_inf_nan=False,
-        description="And how much longer for each million of its pixels.",
+        description="And how much longer for each million pixels of all its pages.",
     )
     drain_seconds: Annotated[float, Takes("a number of seconds from 0 to 3600", "60")] = Field(
         default=60,

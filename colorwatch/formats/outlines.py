@@ -31,6 +31,7 @@ class Outline:
     bands: int = 3
     bits: int = 8
     decoder_bytes: int = 0
+    effort: int = 0
     unsupported: str = ""
     reason: str = ""
     lossless: bool = False

@@ -17,6 +17,7 @@ from colorwatch.formats.outlines import missing_codec, outline, result_format
 from colorwatch.formats.signatures import SNIFFED, sniff
 from colorwatch.formats.tiffkinds import Pages
 from colorwatch.formats.tifftags import TiffError, TiffFile
+from colorwatch.scan import effort_of
 
 CHUNK = 1 << 20
 ZERO_TAIL = 4096  # bytes of zeros at the end that make a tail worth mentioning
@@ -32,8 +33,8 @@ class Structure:
 
     `result` is the format that its result takes.
     Sides, `bands` (alpha is one) and `bits` per sample are those of the largest page; `decoder_bytes` is what a decoder
-    holds at once because of how the file is stored; `reason` (one sentence) says why the file is not `complete`.
-    `digest`, `size` and `zero_tail` are known of a complete one alone.
+    holds at once because of how the file is stored; `effort` is as in `scan.Facts`; `reason` (one sentence) says why
+    the file is not `complete`. `digest`, `size` and `zero_tail` are known of a complete one alone.
     """
 
     format: str
@@ -45,6 +46,7 @@ class Structure:
     bands: int = 0
     bits: int = 0
     decoder_bytes: int = 0
+    effort: int = 0
     result: str = ""
     complete: bool = True
     reason: str = ""
@@ -61,6 +63,7 @@ class _Header:
     bands: int = 0
     bits: int = 0
     decoder_bytes: int = 0
+    effort: int = 0
     unsupported: str = ""
     reason: str = ""
     result: str = ""
@@ -181,6 +184,7 @@ def examine(descriptor: int) -> Structure:
         bands=header.bands,
         bits=header.bits,
         decoder_bytes=header.decoder_bytes,
+        effort=header.effort,
         result=header.result or format,
         complete=not header.reason,
         reason=header.reason,
@@ -217,6 +221,7 @@ def _walk_outline(format: str, descriptor: int) -> _Header:
     except OSError as error:
         raise DiskError(f"It cannot be read: {explain_os_error(error)}.") from error
     header = _Header(found.width, found.height, found.pages, found.bands, found.bits, found.decoder_bytes)
+    header.effort = found.effort
     header.unsupported, header.reason = found.unsupported or missing_codec(format), found.reason
     header.result = result_format(format, found)
     return header
@@ -389,4 +394,5 @@ def _walk_tiff(descriptor: int) -> _Header:
     header.width, header.height, header.bands, header.bits = largest.width, largest.height, largest.bands, largest.bits
     header.pages, header.unsupported = len(found.all()), found.unsupported()
     header.decoder_bytes = max(page.decoder_bytes for page in found.all())
+    header.effort = effort_of(page.width * page.height for page in found.all())
     return header

@@ -21,7 +21,7 @@ from colorwatch.formats.tiffkinds import of_page, pages_of
 from colorwatch.metadata.carrying import Luggage
 from colorwatch.pdf.placing import Drawn, PagePicture, pictures_of
 from colorwatch.pdf.wrapping import in_memory, packed
-from colorwatch.scan import Provenance
+from colorwatch.scan import Provenance, effort_of
 
 
 class PdfScan:
@@ -157,7 +157,8 @@ def _outline(scan: PdfScan) -> Outline:
             packed_bytes = max(packed_bytes, *lengths)
         _, width, height, bits = max(sizes)
         # Packed images are held twice: as qpdf gives them, and as a file for the codec.
-        return Outline(width, height, scan.count, bits=bits, decoder_bytes=2 * packed_bytes)
+        effort = effort_of(area for area, *_ in sizes)
+        return Outline(width, height, scan.count, bits=bits, decoder_bytes=2 * packed_bytes, effort=effort)
     except ScanError as error:
         if error.retryable or not scan.number or scan.count == 1:
             raise

@@ -225,9 +225,10 @@ class Claims:
             self._starved = job.id  # what runs comes to its end, and nothing smaller slips in before it
         return False
 
-    def pixels(self, ticket: int) -> int:
+    def effort(self, ticket: int) -> int:
+        """How much a render has to do, in pixels."""
         facts = self._running[ticket].job.facts
-        return facts.pixels if facts else 0
+        return facts.effort or facts.pixels if facts else 0
 
     def answered(self, ticket: int, answer: Answer, now: float) -> None:
         running = self._running.pop(ticket)

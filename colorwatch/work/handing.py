@@ -76,7 +76,7 @@ class Handing:
         if turn == "render":
             others = self._intake.probing + len(self._recall) + len(self._portraits)
             request = self._claims.next_render(ticket, now, self._standing.open(now), others, len(self._intake))
-            return request, self._deadlines.of(self._claims.pixels(ticket)) if request else 0.0
+            return request, self._deadlines.of(self._claims.effort(ticket)) if request else 0.0
         if quiet:
             return None, 0.0
         if turn == "probe":

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from colorwatch.colour.colorize import colorize, probe
 from colorwatch.errors import DamagedError, ScanError, TooLargeError, UnsupportedError
-from colorwatch.scan import Facts, Fingerprint, Rendering, RenderRequest
+from colorwatch.scan import Facts, Fingerprint, Rendering, RenderRequest, effort_of
 from fidelity import grey_of
 from pictures import encoded
 
@@ -63,6 +63,7 @@ def test_fifty_deep_pages_stay_in_their_order_with_their_sizes_and_tags(tmp_path
     facts = probe(os.fspath(tmp_path), "scan", 0)
     assert isinstance(facts, Facts)
     assert (facts.pages, facts.bits) == (PAGES, 16)
+    assert facts.effort == effort_of(page(number).size for number in range(1, PAGES + 1))
     assert (facts.width, facts.height) == (result.width, result.height)
     with tifffile.TiffFile(tmp_path / "spool") as file:
         assert len(file.pages) == PAGES

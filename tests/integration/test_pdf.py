@@ -17,7 +17,7 @@ from pikepdf import Array, Dictionary, Name
 from colorwatch.colour.colorize import colorize, probe
 from colorwatch.errors import DamagedError, ScanError, TooLargeError, UnsupportedError
 from colorwatch.metadata.imprint import recall
-from colorwatch.scan import Facts, Fingerprint, Incomplete, Provenance, RenderRequest
+from colorwatch.scan import Facts, Fingerprint, Incomplete, Provenance, RenderRequest, effort_of
 from pdfs import WHOLE, document, fax, flate, jpeg, predicted, saved, strips
 from pictures import encoded, gradient, written
 
@@ -383,6 +383,13 @@ def test_fifty_pages_keep_their_order_and_sizes(tmp_path):
     assert [page.shape for page in before] == [page.shape for page in after]
     for first, second in zip(before, after, strict=True):
         assert differences(first, second).mean() < 1
+
+
+def test_each_picture_counts_in_the_time_that_a_page_may_take(tmp_path):
+    places = [(140, 0, 0, 90, 5 + 145 * (number % 2), 5 + 95 * (number // 2)) for number in range(8)]
+    drawings = [jpeg(numbered(number), place) for number, place in enumerate(places)]
+    facts, _ = coloured(tmp_path, saved(document(drawings)))
+    assert (facts.pages, facts.effort) == (1, effort_of([300 * 400] * 8))
 
 
 def test_a_fault_in_page_30_fails_the_document_and_names_it(tmp_path):

@@ -364,11 +364,8 @@ class TestEnds:
             for path in names.values():
                 os.makedirs(path)
             folders.append(Folder(**names))
-        service = Service(
-            Config(folders=tuple(folders), state=home.path("state"), workers=1),
-            MODEL,
-            lambda _, setup: SerialPool(setup),
-        )
+        config = Config(folders=tuple(folders), state=home.path("state"), workers=1)
+        service = Service(config, MODEL, lambda _, setup: SerialPool(setup))
         try:
             service.start()
             began = time.monotonic()

@@ -26,8 +26,9 @@ from colorwatch.scan import (
     RenderSettings,
     Scan,
     State,
+    effort_of,
 )
-from colorwatch.work.claims import BACKLOG, MAX_PASSED_OVER, MAX_SHORT, Claims
+from colorwatch.work.claims import BACKLOG, MAX_PASSED_OVER, MAX_SHORT, Claims, Deadlines
 from colorwatch.work.patience import MAX_DEATHS, MAX_EXCUSED
 from colorwatch.work.standing import Standing
 from colorwatch.work.steps import Steps
@@ -61,11 +62,10 @@ class Desk:
     def send(self, folder: str, command: object) -> None:
         """Nobody carries it out here."""
 
-    def add(self, name: str, side: int = 100, folder: str = "in", noticed: float | None = None) -> int:
+    def add(self, name: str, side: int = 100, folder: str = "in", noticed: float | None = None, **more: int) -> int:
         scan = Scan(folder, name, Fingerprint(1, 2, 3, 4))
-        facts = Facts(
-            scan.fingerprint, name.rjust(64, "0"), "jpeg", ".jpg", 1, side, side, 1, 8, decoder_bytes=side * side
-        )
+        size = (1, side, side, 1, 8)
+        facts = Facts(scan.fingerprint, name.rjust(64, "0"), "jpeg", ".jpg", *size, decoder_bytes=side * side, **more)
         return self.ledger.add(scan, facts, RECIPE.key, iter([name]), noticed).id
 
     def request(self, behind: int = 0) -> RenderRequest | None:
@@ -269,3 +269,22 @@ def test_a_scan_renamed_while_it_was_to_be_coloured_is_queued_under_its_new_name
     desk.ledger.contents.lies_at(job, "b", Fingerprint(1, 2, 3, 4))
     desk.answer(Failure("gone", "it is gone", False))
     assert desk.claim() == "b"
+
+
+class TestDeadlines:
+    def test_every_page_counts_and_the_smallest_as_a_megapixel(self) -> None:
+        deadlines = Deadlines(120, 10)
+        assert deadlines.of(effort_of([35_000_000])) == 470
+        assert deadlines.of(effort_of([8_000_000] * 50)) == 4120
+        assert deadlines.of(effort_of([35_000_000] + [10_000] * 50)) == 470 + 500
+        assert deadlines.of(effort_of([10_000])) == 120.1
+
+    def test_a_render_may_take_as_long_as_its_pages_and_one_known_from_before_as_its_pixels(self, desk: Desk) -> None:
+        desk.add("pages.tif", effort=5_000_000)
+        desk.add("page.jpg", side=2000)
+        efforts = []
+        for _ in range(2):
+            request = desk.request()
+            assert request
+            efforts.append(desk.claims.effort(request.ticket))
+        assert efforts == [5_000_000, 4_000_000]

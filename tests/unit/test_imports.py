@@ -158,7 +158,7 @@ TABLE: dict[str, set[str]] = {
     "tifftags": set(),
     "tiffkinds": {"errors", "tifftags"},
     "tiffout": {"tifftags"},
-    "structure": {"errors", "outlines", "pdf", "signatures", "tiffkinds", "tifftags"},
+    "structure": {"errors", "outlines", "pdf", "scan", "signatures", "tiffkinds", "tifftags"},
     "portrait": {"decoding", "errors", "opening", "scan", "streams"},
     "pieces": set(),
     "xmp": set(),
