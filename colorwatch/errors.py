@@ -140,6 +140,14 @@ class MemoryShortError(ScanError):
         super().__init__("There was not enough memory for it.")
 
 
+class NotMountedError(OSError):
+    """A folder that is not the one that it was, for its disk is away; `why` is a sentence part for a person."""
+
+    def __init__(self, why: str, path: str) -> None:
+        super().__init__(errno.ENOENT, why, path)
+        self.why = why
+
+
 TRANSIENT_ERRNOS: dict[int, str] = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -179,5 +187,7 @@ def short_of_memory(error: BaseException) -> bool:
 
 def explain_os_error(error: OSError) -> str:
     """A sentence part for a person: what the system said, in plain words where we have them."""
+    if isinstance(error, NotMountedError):
+        return error.why
     plain = TRANSIENT_ERRNOS.get(error.errno or 0)
     return plain or (error.strerror or str(error)).lower()

@@ -24,9 +24,10 @@ from colorwatch.folders.commands import Command
 from colorwatch.folders.folder import Folder
 from colorwatch.folders.messages import FolderSettings, Message
 from colorwatch.ledger import UNFINISHED, Ledger
+from colorwatch.ledger.settings import STANDS
 from colorwatch.pool import Answered, Died, Pool, best_pool
 from colorwatch.recipe import Recipe
-from colorwatch.scan import DEFAULT_NET, RenderSettings, State, WorkerSetup
+from colorwatch.scan import DEFAULT_NET, RenderSettings, State, WorkerSetup, printable
 from colorwatch.watching.settle import signature
 from colorwatch.work.claims import Claims, Deadlines
 from colorwatch.work.handing import Handing
@@ -153,9 +154,15 @@ class Service:
                 folder,
                 {path: signature(size, mtime_ns) for path, size, mtime_ns in self.ledger.contents.known(name)},
                 self._hear,
+                noted=self._noted(folder),
             )
             for name, folder in settings.items()
         }
+
+    def _noted(self, folder: FolderSettings) -> dict[str, str]:
+        """Where the folders that its files go into lay when they were used last, by path."""
+        paths = [path for path in (folder.outbox, folder.archive, folder.quarantine) if path]
+        return {path: self.ledger.health.setting(STANDS + printable(path)) or "" for path in paths}
 
     # --- life ---------------------------------------------------------------------------------------------------
 

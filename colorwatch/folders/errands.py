@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from colorwatch.disk import originals, publishing
 from colorwatch.disk.asides import restore_asides
-from colorwatch.disk.beneath import stat_beneath
-from colorwatch.disk.names import SPOOL
+from colorwatch.disk.footing import Footing
+from colorwatch.disk.names import below
 from colorwatch.disk.notes import Reason
 from colorwatch.disk.ownership import Ownership, describe, describe_removal
 from colorwatch.disk.publishing import Publication, Rendered
@@ -34,6 +35,7 @@ from colorwatch.folders.messages import (
     Quarantined,
     Shown,
     SpoolLost,
+    Stands,
     Trouble,
     Unpublished,
 )
@@ -50,12 +52,14 @@ _NOT_REMOVED = {
 class Errands:
     """Carries out the commands of one folder that touch its disks."""
 
-    def __init__(self, settings: FolderSettings, tell: Callable[[Message], None]) -> None:
+    def __init__(
+        self, settings: FolderSettings, tell: Callable[[Message], None], noted: Mapping[str, str] | None = None
+    ) -> None:
+        """`noted`: where outbox, archive and quarantine lay when they were used last, by path."""
         self._settings = settings
         self._tell = tell
         self._warned: set[str] = set()
-        self._outbox: tuple[int, int] | None = None  # device and inode of the outbox whose spool was made ready
-        self._stores: dict[str, tuple[int, int]] = {}  # and of archives that were used
+        self._footing = Footing(noted or {}, lambda path, place: tell(Stands(settings.name, path, place)))
         self.ownership = Ownership(settings.group, settings.mode, self._warn)
         title = f"Coloured scans: {printable(settings.name)}"
         self._gallery = Gallery(settings.outbox, title, self.ownership) if settings.gallery else None
@@ -108,27 +112,29 @@ class Errands:
 
     def clean_spool(self, keep: frozenset[str]) -> int:
         """Makes the spool ready; how many files went. Raises OSError."""
+        self.check_outbox()
         removed = publishing.clean_spool(self._settings.outbox, keep)
-        self._outbox = _identity(self._settings.outbox)
+        self._footing.stands(self._settings.outbox)
         return removed
 
     def check_outbox(self) -> None:
         """Raises OSError where the outbox is not the one whose spool was made ready: its disk is not mounted."""
-        outbox = self._settings.outbox
-        identity = _identity(outbox)
-        if self._outbox not in (None, identity):
-            if stat_beneath(outbox, SPOOL) is None:
-                raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), outbox)
-            self._outbox = identity
+        self._footing.require(self._settings.outbox)
 
-    def _check_store(self, store: str) -> None:
+    def _check_archive(self, archive: str) -> None:
         """Raises OSError where an archive is not the one that was used before: its disk is not mounted."""
-        identity = _identity(store)
-        if self._stores.get(store) != identity:
-            if store in self._stores and stat_beneath(store, SPOOL) is None:
-                raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), store)
-            publishing.prepare(store)  # the mark by which it is known when it comes back on another device
-            self._stores[store] = identity
+        self._footing.require(archive)
+        if not self._footing.is_known(archive):
+            publishing.prepare(archive)  # the mark by which it is known when it comes back on another device
+            self._footing.stands(archive)
+
+    def _check_quarantine(self) -> bool:
+        """The same for the quarantine, which people may delete; whether it has a disk of its own to be known by."""
+        if below(self._settings.quarantine, self._settings.outbox) is not None:
+            self.check_outbox()
+            return False
+        self._footing.require(self._settings.quarantine, may_be_new=True)
+        return True
 
     def _publish(self, command: commands.Publish) -> Message:
         self.check_outbox()
@@ -145,7 +151,7 @@ class Errands:
     def _dispose(self, command: commands.Dispose) -> Message:
         settings = self._settings
         if settings.archive:
-            self._check_store(settings.archive)
+            self._check_archive(settings.archive)
         end = originals.dispose(
             settings.inbox,
             command.path,
@@ -170,7 +176,12 @@ class Errands:
             command.digest,
             command.noticed,
         )
+        apart = self._check_quarantine()
         end = quarantine(settings.inbox, settings.quarantine, reason, self.ownership)
+        if apart:
+            with contextlib.suppress(OSError):  # the scan is there, with or without the mark
+                publishing.prepare(settings.quarantine)
+                self._footing.stands(settings.quarantine)
         return Quarantined(settings.name, command.job_id, end.outcome, end.where)
 
     def _warn(self, sentence: str) -> None:
@@ -230,8 +241,3 @@ def matches(found: os.stat_result | None, command: commands.OldPath) -> bool:
         and stat.S_ISREG(found.st_mode)
         and (read is None or (found.st_size, found.st_mtime_ns) == (read.size, read.mtime_ns))
     )
-
-
-def _identity(path: str) -> tuple[int, int]:
-    found = os.stat(path)
-    return (found.st_dev, found.st_ino)

@@ -56,7 +56,8 @@ _Hint = tuple[str, bool]  # a path, and whether it was said to be a folder
 class Folder:
     """One inbox and its outbox. `tell` is called from the folder's own thread and must be quick.
 
-    `known` maps paths to signatures (`settle.signature`) of files that need no release, such as those in the ledger.
+    `known` maps paths to signatures (`settle.signature`) of files that need no release, such as those in the ledger;
+    `noted` outbox, archive and quarantine to where they lay when they were used last (`messages.Stands`).
     """
 
     def __init__(
@@ -65,13 +66,14 @@ class Folder:
         known: Mapping[str, int],
         tell: Callable[[Message], None],
         clock: Callable[[], float] = time.monotonic,
+        noted: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = settings
         self._tell = tell
         self._clock = clock
         self._inbox = Inbox(settings, known, tell, self._on_path, self._on_folder, clock)
         self._outbox = Outbox(settings, tell, clock)
-        self._errands = Errands(settings, tell)
+        self._errands = Errands(settings, tell, noted)
         self._queue: queue.SimpleQueue[Command | _Hint | None] = queue.SimpleQueue()
         self._commands: deque[Command] = deque()
         self._unclean: CleanSpool | None = None

@@ -107,6 +107,15 @@ class SpoolCleaned:
 
 
 @dataclass(frozen=True, slots=True)
+class Stands:
+    """The outbox, archive or quarantine `path` is used, and lies at `place`: to be noted for the next start."""
+
+    folder: str
+    path: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class Disposed:
     """What became of the original; `where` is its absolute path if it no longer lies where it lay."""
 
@@ -288,6 +297,7 @@ Message = (
     | NameTaken
     | SpoolLost
     | SpoolCleaned
+    | Stands
     | Unpublished
     | Disposed
     | Quarantined

@@ -23,11 +23,16 @@ _ESCAPED = re.compile(rb"\\([0-7]{3})")
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One line of the table. `number` is the kernel's; `point` an absolute path; `kind` such as ext4, nfs4, fuse.x."""
+    """One line of the table. `number` is the kernel's; `point` an absolute path; `kind` such as ext4, nfs4, fuse.x.
+
+    `root` is the folder of the filesystem that is seen at `point`, `source` the device or the share that it is on.
+    """
 
     number: int
     point: str
     kind: str
+    root: str = "/"
+    source: str = ""
 
     @property
     def shared(self) -> bool:
@@ -45,11 +50,15 @@ def parse(table: bytes) -> list[Mount]:
     found = []
     for line in table.splitlines():
         before, _, after = line.partition(b" - ")
-        fields, kind = before.split(b" "), after.split(b" ")[0]
+        fields, (kind, source, *_) = before.split(b" "), [*after.split(b" "), b""]
         if len(fields) >= 6 and fields[0].isdigit() and kind:
-            point = _ESCAPED.sub(lambda match: bytes([int(match.group(1), 8) & 255]), fields[4])
-            found.append(Mount(int(fields[0]), os.fsdecode(point), os.fsdecode(kind)))
+            texts = [_unescaped(text) for text in (fields[4], kind, fields[3], source)]
+            found.append(Mount(int(fields[0]), *texts))
     return found
+
+
+def _unescaped(text: bytes) -> str:
+    return os.fsdecode(_ESCAPED.sub(lambda match: bytes([int(match.group(1), 8) & 255]), text))
 
 
 def table() -> list[Mount]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from colorwatch.errors import ModelError
 from colorwatch.folders import messages
+from colorwatch.ledger.settings import STANDS
 from colorwatch.pool import Answered, Chosen, Died, Event, Started, StartFailed, ZygoteDied
+from colorwatch.scan import printable
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -142,6 +144,8 @@ class Hearing:
                     self._ledger.health.note(message.folder, "cleanspool", "ok")
                 standing.unclean.discard(message.folder)
                 standing.clean.append(message.folder)
+            case messages.Stands():
+                self._ledger.health.set(STANDS + printable(message.path), message.place)
             case messages.Rescanned():
                 standing.rescanned.add(message.folder)
                 self._log.debug("folder.rescanned", folder=message.folder, files=message.files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,14 @@ import pytest
 
 from colorwatch.disk.originals import Fate
 from colorwatch.disk.publishing import spool_path
+from colorwatch.folders import folder
 from colorwatch.folders.commands import CleanSpool, Discard, Dispose
 from colorwatch.folders.messages import Disposed, Settled, SpoolCleaned, Trouble
+from colorwatch.scan import Originals, State
+from colorwatch.work import patience
 from desk import Desk
+from homes import Home, ticks
+from house import files
 from waiting import eventually
 
 
@@ -78,3 +84,78 @@ def test_a_spool_file_that_could_not_be_removed_goes_once_its_disk_is_back(
         desk.outbox.mkdir()
     mount(desk.outbox, away)
     eventually(lambda: not os.path.exists(spool), 10, "the spool file is gone")
+
+
+class TestAwayWhenItStarts:
+    """Outbox and archive are mount points, as of disks that are plugged in and out."""
+
+    @pytest.fixture(params=["outbox", "archive"])
+    def disk(
+        self, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[tuple[Home, str]]:
+        """A home in which one scan was done, and which of its folders was unmounted since."""
+        monkeypatch.setattr(patience, "BACKOFF_SECONDS", (0.2, 0.4))
+        monkeypatch.setattr(folder, "CHECK_SECONDS", 0.2)
+        home, name = Home(str(tmp_path)), str(request.param)
+        home.folder |= {"originals": Originals.ARCHIVE, "archive": home.path("archive")}
+        os.makedirs(home.path("disk"))
+        if os.geteuid() or subprocess.run(bind(home, name), check=False, capture_output=True).returncode:
+            pytest.skip("only root can mount")
+        home.drop("first.jpg", value=70)
+        assert home.run().counts["done"] == 1
+        unbind(home, name)
+        yield home, name
+        if os.path.ismount(home.path(name)):
+            unbind(home, name)
+
+    def test_nothing_is_put_under_its_mount_point_and_all_goes_on_once_it_is_back(
+        self, disk: tuple[Home, str], capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        home, name = disk
+        home.drop("second.jpg", value=80)
+        service = home.make()
+        try:
+            service.start()
+            ticks(service, service.idle)
+            assert os.listdir(home.path(name)) == []
+            assert list(files(home.path("inbox"))) == ["second.jpg"]
+            assert service.ledger.counts()[State.DONE] == 1
+            assert "does not seem to be mounted" in capfd.readouterr().err
+            subprocess.run(bind(home, name), check=True)
+            ticks(service, lambda: service.ledger.counts()[State.DONE] == 2)
+        finally:
+            service.close()
+        stored = sorted(path for path in files(home.path(name)) if not path.startswith("."))
+        assert stored == ["first.jpg", "second.jpg"]
+
+    def test_nor_is_a_result_that_was_rendered_when_the_daemon_died(self, disk: tuple[Home, str]) -> None:
+        home, name = disk
+        subprocess.run(bind(home, name), check=True)
+        home.drop("second.jpg", value=80)
+        dying = home.make()
+        dying.start()
+        dying.steps.resume = lambda job: None  # type: ignore[method-assign]
+        ticks(dying, lambda: dying.ledger.counts()[State.RENDERED] == 1)
+        dying.close()
+        unbind(home, name)
+        home.run()
+        assert os.listdir(home.path(name)) == []
+        subprocess.run(bind(home, name), check=True)
+        assert home.run().counts["done"] == 2
+        assert sorted(files(home.path("outbox"))) == ["first.jpg", "second.jpg"]
+
+    def test_an_outbox_that_was_cleaned_out_is_no_alarm(self, disk: tuple[Home, str]) -> None:
+        home, name = disk
+        subprocess.run(bind(home, name), check=True)
+        for path in (home.path("outbox"), home.path("archive")):
+            subprocess.run(["find", path, "-mindepth", "1", "-delete"], check=True)
+        home.drop("second.jpg", value=80)
+        assert home.run().counts["done"] == 2
+
+
+def bind(home: Home, name: str) -> list[str]:
+    return ["mount", "--bind", home.path("disk"), home.path(name)]
+
+
+def unbind(home: Home, name: str) -> None:
+    subprocess.run(["umount", "-l", home.path(name)], check=True)

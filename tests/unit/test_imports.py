@@ -54,8 +54,9 @@ TABLE: dict[str, set[str]] = {
     "inbox": {"beneath", "disks", "doubts", "errors", "litter", "lookout", "messages", "scan", "settle"},
     "again": {"beneath", "commands", "litter", "messages", "names", "ownership", "replacing", "retention"},
     "outbox": {"again", "commands", "errors", "messages", "names", "ownership", "scan"},
+    "footing": {"beneath", "errors", "mounts", "names", "scan"},
     "errands": {
-        *("asides", "beneath", "commands", "errors", "gallery", "messages", "names", "notes", "originals"),
+        *("asides", "commands", "errors", "footing", "gallery", "messages", "names", "notes", "originals"),
         "ownership",
         *("publishing", "quarantining", "replacing", "results", "retention", "scan"),
     },
@@ -89,7 +90,7 @@ TABLE: dict[str, set[str]] = {
     "hearing": {
         *("claims", "errors", "identity", "intake", "keeping", "ledger", "messages", "petitions", "pool", "recall"),
         *("standing", "steps"),
-        "portraits",
+        *("portraits", "scan"),
     },
     "manifest": {"config", "errors", "scan"},
     # Its child process alone loads the readers of models: see the test of what the daemon loads.

@@ -24,11 +24,11 @@ TABLE = (
 
 def test_lines_are_read_with_their_escapes_and_optional_fields() -> None:
     assert mounts.parse(TABLE) == [
-        Mount(22, "/proc", "proc"),
-        Mount(28, "/", "ext4"),
-        Mount(61, "/srv/our scans", "cifs"),
-        Mount(62, os.fsdecode(b"/srv/\\odd\nname\xff"), "fuse.rclone"),
-        Mount(63, "/mnt", "nfs4"),
+        Mount(22, "/proc", "proc", "/", "proc"),
+        Mount(28, "/", "ext4", "/", "/dev/nvme0n1p2"),
+        Mount(61, "/srv/our scans", "cifs", "/", "//nas/scans"),
+        Mount(62, os.fsdecode(b"/srv/\\odd\nname\xff"), "fuse.rclone", "/sub", "remote:"),
+        Mount(63, "/mnt", "nfs4", "/", "nas:/export"),
     ]
 
 
