@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from waiting import eventually
 STATE_CODES = ("EIO", "ENOSPC", "EACCES", "EINTR")
 CODES = ("EIO", "ENOSPC", "EDQUOT", "EACCES", "EROFS", "ESTALE", "EINTR")
 MOST_CALLS = 80
+RESTARTED = "unmounted, and a restart"
 
 
 @dataclass(frozen=True)
@@ -259,11 +262,12 @@ def away(table: Table, root: str, count: int = 60, hold: float = 3.0, only: str 
 
     No bind mount becomes read-only while the ledger is open on it: there the calls fail as on such a disk.
     """
-    for way in ("renamed away", "read-only", "unmounted"):
+    for way in ("renamed away", "read-only", "unmounted", RESTARTED):
         for place in ("inbox", "outbox", "archive", "state"):
-            if (place, way) in (("inbox", "read-only"), ("state", "unmounted")) or only not in f"{place} {way}":
+            impossible = (place, way) in (("inbox", "read-only"), ("state", "unmounted"), ("state", RESTARTED))
+            if impossible or only not in f"{place} {way}":
                 continue
-            home = os.path.join(root, f"{place}-{way.replace(' ', '-')}")
+            home = os.path.join(root, f"{place}-{re.sub('[^a-z]+', '-', way)}")
             os.makedirs(os.path.join(home, place))
             try:
                 with _way(way, os.path.join(home, place)) as trouble:
@@ -335,6 +339,10 @@ def _away(
         eventually(lambda: ground.ended() >= count // 4, 120, "a part is done")
         mark = os.path.getsize(ground.path("log"))
         trouble.begin()
+        if way == RESTARTED:
+            life = ground.lives[-1]
+            ground.signal(signal.SIGKILL, group=True)
+            eventually(lambda: ground.lives[-1] is not life, 120, "a new life")
         if place != "inbox":
             ground.drop("meanwhile", count // 3)
         time.sleep(hold)
@@ -354,7 +362,7 @@ def _away(
     finally:
         ground.end() if not note.startswith("!") else ground.abandon()
     verdict = judge(ground, Wanted(originals="archive"))
-    if way == "unmounted":
+    if way in ("unmounted", RESTARTED):
         mounts.take_off(path)
         verdict.odd += [f"under the mount point: {name}" for name in files(path)]
         trouble.end()
