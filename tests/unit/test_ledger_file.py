@@ -76,6 +76,13 @@ def rows(path: str) -> list[tuple[object, ...]]:
     return found
 
 
+def tables(path: str) -> list[tuple[str, str]]:
+    db = sqlite3.connect(path)
+    found = db.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall()
+    db.close()
+    return found
+
+
 def version(path: str) -> int:
     db = sqlite3.connect(path)
     found = int(db.execute("PRAGMA user_version").fetchone()[0])
@@ -137,6 +144,19 @@ class TestAnOlderSchema:
         with pytest.raises(StateError, match="disk is full"):
             Ledger(path)
         assert (version(path), rows(path)) == (1, before)
+
+    def test_one_of_schema_2_becomes_one_of_today(self, path: str) -> None:
+        Ledger(path).close()
+        today = tables(path)
+        db = sqlite3.connect(path)
+        db.execute("DROP INDEX job_result")
+        db.execute("PRAGMA user_version = 2")
+        db.commit()
+        db.close()
+        before = rows(path)
+        Ledger(path).close()
+        assert (version(path), tables(path), rows(path)) == (SCHEMA_VERSION, today, before)
+        assert version(f"{path}.v2") == 2
 
 
 # Dies before the statement of that number.

@@ -412,6 +412,23 @@ class TestAgain:
         self.asked(desk, "a.jpg", RESULT.digest)
         assert desk.ledger.job(job.id).state is State.QUEUED
 
+    def test_one_under_another_name_is_known_by_its_content_and_no_other_is_read_for_it(self, desk: Desk) -> None:
+        job = desk.finished("roll/a.jpg")
+        row = "folder, path, device, inode, size, mtime_ns, digest, recipe, state, added_at"
+        desk.ledger._db.execute(
+            "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 20000)"
+            f" INSERT INTO job ({row}, output, result) SELECT {row}, CAST('roll/' || n AS BLOB),"
+            f" replace(result, ?, n) FROM job, number WHERE id = {job.id}",
+            (RESULT.digest,),
+        )
+        steps: list[None] = []
+        desk.ledger._db.set_progress_handler(lambda: steps.append(None), 100)
+        found = desk.ledger.redos.with_result("in", RESULT.digest, "grandmother.jpg")
+        desk.ledger._db.set_progress_handler(None, 0)
+        assert (found, len(steps) < 10) == (job.id, True)
+        self.asked(desk, "grandmother.jpg", RESULT.digest)
+        assert desk.ledger.job(job.id).state is State.QUEUED
+
     def test_an_edited_one_goes_back_to_its_place(self, desk: Desk) -> None:
         job = desk.finished("roll/a.jpg")
         self.asked(desk, "roll/a.jpg", "dd" * 32)
