@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 LEDGER = "ledger.sqlite3"
 MESSAGES_PER_TICK = 512
 LONGEST_SLEEP = 1.0
+START_SECONDS = 60.0  # that a start is to take at most, and a second more for each megabyte of a ledger to be checked
 CLOSE_SECONDS = 5.0  # for the threads of all folders together: a share may hang for good
 WORKER_SPARE_BYTES = 512 * MIB  # beyond the cost of the largest scan: what the net and the allocator take for a while
 
@@ -67,13 +68,17 @@ class Service:
         clock: Callable[[], float] = time.monotonic,
         find_model: Callable[[str], Model] | None = None,
         wall: Callable[[], float] = time.time,
+        patience: Callable[[float, str], None] | None = None,
     ) -> None:
-        """Takes the lock and opens the ledger; raises LockedError or StateError."""
+        """Takes the lock and opens the ledger; raises LockedError or StateError.
+
+        `patience` asks whoever waits for the start for so many seconds more, and says what for.
+        """
         self._config = config
         self._clock = clock
         self._log = log.get("service")
         self._lock = lock.take(config.state)
-        self.ledger = Ledger(os.path.join(config.state, LEDGER))
+        self.ledger = Ledger(os.path.join(config.state, LEDGER), before_long=partial(self._before_long, patience))
         memory = max(0, usable_memory() - net_bytes(model.path, model.small))
         workers = config.workers if isinstance(config.workers, int) else auto_workers(usable_cores(), memory)
         budget = config.limits.memory_megabytes
@@ -163,6 +168,13 @@ class Service:
         """Where the folders that its files go into lay when they were used last, by path."""
         paths = [path for path in (folder.outbox, folder.archive, folder.quarantine) if path]
         return {path: self.ledger.health.setting(STANDS + printable(path)) or "" for path in paths}
+
+    def _before_long(self, patience: Callable[[float, str], None] | None, size: int) -> None:
+        megabytes = size // 1_000_000
+        reason = "it is large, and was not closed by the last daemon, or is of an older version"
+        self._log.info("ledger.checking", megabytes=megabytes, reason=reason)
+        if patience:
+            patience(START_SECONDS + megabytes, f"looks through the ledger of {megabytes:,} MB")
 
     # --- life ---------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from colorwatch.errors import Exit
 from colorwatch.modelstore import find, resolve
 from colorwatch.scan import State
 from colorwatch.service import Service
+from colorwatch.telling.sdnotify import Notifier
 
 
 def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
@@ -31,7 +32,8 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
         return settings
 
     settings = read()
-    daemon = Daemon(read, lambda settings: _service(config, settings))
+    notifier = Notifier()
+    daemon = Daemon(read, lambda settings: _service(config, settings, notifier.extend), notifier)
     if err.is_terminal:
         for folder in settings.folders:
             inbox, outbox = safe(folder.inbox), safe(folder.outbox)
@@ -93,11 +95,11 @@ def _load(config: str) -> Config:
     return settings
 
 
-def _service(config: str, settings: Config) -> Service:
+def _service(config: str, settings: Config, patience: Callable[[float, str], None] | None = None) -> Service:
     shelves = cli_models.shelves_of(config, settings)
     model = resolve(settings.model, shelves, settings.net_memory)
     # Another net is loaded beside the first one, for a scan now and then: as little of it as can be.
-    return Service(settings, model, find_model=lambda name: resolve(name, shelves, "small"))
+    return Service(settings, model, find_model=lambda name: resolve(name, shelves, "small"), patience=patience)
 
 
 def _run(service: Service, until: Callable[[], bool]) -> tuple[bool, int]:

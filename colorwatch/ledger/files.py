@@ -7,6 +7,7 @@ import os
 import pwd
 import sqlite3
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -30,8 +31,10 @@ class Opened:
     damaged: str = ""
 
 
-def connect(path: str) -> Opened:
+def connect(path: str, before_long: Callable[[int], None] | None = None) -> Opened:
     """Opens the ledger at `path` for writing, or makes it; raises StateError where that cannot be.
+
+    `before_long` gets the bytes of a large one that is to be checked or brought up to date, which takes a while.
 
     One of an older schema is copied to `PATH.v1` (say) and brought up to date. A damaged one is set aside under a name
     that ends in `.damaged-...`, and an empty one takes its place: what was done is recalled from the results.
@@ -39,12 +42,12 @@ def connect(path: str) -> Opened:
     damaged = ""
     try:
         try:
-            return _connect(path)
+            return _connect(path, before_long)
         except sqlite3.DatabaseError as error:
             if not _is_damage(error):
                 raise
         damaged = _set_aside(path)
-        opened = _connect(path)
+        opened = _connect(path, None)
     except (sqlite3.Error, OSError) as error:
         raise StateError(
             f"{path}: the ledger cannot be used ({error}); give colorwatch a state folder"
@@ -53,7 +56,7 @@ def connect(path: str) -> Opened:
     return Opened(opened.db, fresh=True, damaged=damaged)
 
 
-def _connect(path: str) -> Opened:
+def _connect(path: str, before_long: Callable[[int], None] | None) -> Opened:
     db = sqlite3.connect(path, isolation_level=None)
     try:
         db.row_factory = sqlite3.Row
@@ -62,7 +65,11 @@ def _connect(path: str) -> Opened:
         db.execute("PRAGMA synchronous = FULL")
         version = db.execute("PRAGMA user_version").fetchone()[0]
         _refuse_newer(path, version)
-        if version and not _was_closed(db, path):
+        to_check = version and not _was_closed(db, path)
+        size = os.path.getsize(path)
+        if before_long and size > CHECKED_BYTES and (to_check or version != SCHEMA_VERSION):
+            before_long(size)
+        if to_check:
             _require_whole(db)
         _bring_up_to_date(db, path, version)
         db.execute("DELETE FROM setting WHERE name = ?", (_CLOSED,))

@@ -37,15 +37,17 @@ _LOOKED_AT = 32  # jobs that a claim looks at, if the first ones do not fit
 class Ledger:
     """The jobs of one state folder. Not thread-safe: it belongs to the service's thread."""
 
-    def __init__(self, path: str, wall: Callable[[], float] = time.time) -> None:
-        """Opens or makes the ledger at `path`; raises StateError where that cannot be.
+    def __init__(
+        self, path: str, wall: Callable[[], float] = time.time, before_long: Callable[[int], None] | None = None
+    ) -> None:
+        """Opens or makes the ledger at `path`; raises StateError where that cannot be. `before_long`: see `connect`.
 
         `wall` gives Unix time for the history; what is due is told by the caller's monotonic clock.
         """
         self._wall = wall
         self._path = path
         self._sound = True
-        opened = connect(path)
+        opened = connect(path, before_long)
         self._db = opened.db
         self.fresh = opened.fresh  # no history: it was just made, or the one before was damaged
         self.damaged = opened.damaged  # where that one was put

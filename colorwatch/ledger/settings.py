@@ -13,6 +13,7 @@ QUIET = "quiet"
 
 SHARE = "cpu share"
 """Which part of their time workers may be busy, where that is less than all of it."""
+
 STANDS = "stands:"
 """Begins the name, with a path behind it, under which stands where that outbox, archive or quarantine lay."""
 

@@ -35,6 +35,11 @@ class Notifier:
         self._status = status
         self._tell("READY=1", f"STATUS={_line(status)}")
 
+    def extend(self, seconds: float, status: str) -> None:
+        """The start takes so much longer from now on, and is no fault."""
+        self._status = status
+        self._tell(f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}", f"STATUS={_line(status)}")
+
     def reloading(self) -> None:
         """A reload begins; `ready` ends it. systemd from version 253 on wants the time with it."""
         self._tell("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from colorwatch.ledger import Ledger
 from house import House
 from pictures import encoded, gradient, written
 from waiting import eventually
@@ -87,6 +89,32 @@ def test_it_tells_when_it_is_ready_how_it_does_and_when_it_stops(
     assert house.stop() == 0
     assert "STOPPING=1" in manager.told()
     assert manager.lines.index("READY=1") < manager.lines.index("STOPPING=1")
+
+
+@pytest.fixture
+def large_ledger(house: House) -> None:
+    """One that no daemon has closed, and that takes a while to be looked through."""
+    os.makedirs(house.path("state"))
+    path = house.path("state", "ledger.sqlite3")
+    Ledger(path).close()
+    db = sqlite3.connect(path)
+    db.execute("INSERT INTO setting VALUES ('ballast', hex(zeroblob(34000000)))")
+    db.commit()
+    db.close()
+
+
+def test_while_a_large_ledger_is_looked_through_the_manager_is_asked_for_time(
+    house: House, manager: Manager, large_ledger: None, daemon: subprocess.Popen[bytes]
+) -> None:
+    told = manager.told()
+    assert "EXTEND_TIMEOUT_USEC=128000000" in told
+    assert told.index("STATUS=looks through the ledger of 68 MB") < told.index("READY=1")
+    assert events(house, "ledger.checking")
+    assert house.stop() == 0
+    house.start()
+    eventually(lambda: len(events(house, "service.started")) == 2, 60, "started again")
+    assert len(events(house, "ledger.checking")) == 1, "it was closed in good order"
+    assert house.stop() == 0
 
 
 def test_a_config_with_faults_is_refused_whole_and_the_old_one_stays(

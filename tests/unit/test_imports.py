@@ -128,7 +128,10 @@ TABLE: dict[str, set[str]] = {
     "daemon": {
         *("config", "errors", "ledger", "log", "metrics", "notices", "scan", "sdnotify", "service"),
     },
-    "cli.run": {"cli.models", "config", "daemon", "errors", "log", "modelstore", "scan", "service", "cli.terminal"},
+    "cli.run": {
+        *("cli.models", "config", "daemon", "errors", "log", "modelstore", "scan", "sdnotify", "service"),
+        "cli.terminal",
+    },
     "cli.picture": {"history", "scan"},
     "cli.live": {"cli.picture", "cli.terminal", "errors", "history"},
     "cli.status": {"config", "errors", "history", "ledger", "pointing", "scan", "story", "cli.live", "cli.terminal"},

@@ -28,6 +28,8 @@ def told(manager: tuple[socket.socket, str]) -> list[str]:
 
 def test_each_word_arrives_as_the_manual_writes_it(manager: tuple[socket.socket, str]) -> None:
     notifier = Notifier({"NOTIFY_SOCKET": manager[1]})
+    notifier.extend(90.5, "looks through the ledger")
+    assert told(manager) == ["EXTEND_TIMEOUT_USEC=90500000", "STATUS=looks through the ledger"]
     notifier.ready("3 done")
     assert told(manager) == ["READY=1", "STATUS=3 done"]
     notifier.status("4 done\nsecond line")
