@@ -72,7 +72,8 @@ class House:
 
     def log(self) -> list[dict[str, object]]:
         with open(self.path("log"), encoding="utf-8") as file:
-            return [json.loads(line) for line in file if line.startswith("{")]
+            # The last line may be half there still.
+            return [json.loads(line) for line in file if line.startswith("{") and line.endswith("\n")]
 
     def counts(self) -> dict[str, int]:
         """Jobs by state, read beside the running daemon; empty before there is a ledger."""

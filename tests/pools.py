@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 
 from colorwatch.pool import Answered, Died, Event, SpawnPool, ZygotePool
@@ -41,11 +42,22 @@ def death(events: list[Event]) -> Died:
 
 
 def alive(pid: int) -> bool:
+    return state(pid) not in "ZX"
+
+
+def state(pid: int) -> str:
+    """The letter of proc_pid_stat(5); X of one that is no more."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+            return stat.read().rsplit(")", 1)[1].split()[0]
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return "X"
+
+
+def hold(pid: int) -> None:
+    """Stops a process, and returns once it does nothing more: a signal takes a moment."""
+    os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: state(pid) == "T", 5, "it stands still")
 
 
 def children(pid: int) -> list[int]:

@@ -127,9 +127,9 @@ def test_a_config_with_faults_is_refused_whole_and_the_old_one_stays(
     (line,) = events(house, "config.refused")
     assert len(line["faults"]) == 2  # type: ignore[arg-type]
     eventually(lambda: manager.told().count("READY=1") == 2, 30, "it is ready again")
-    words = [word for word in manager.lines if word in ("READY=1", "RELOADING=1")]
+    words = [word for word in manager.told() if word in ("READY=1", "RELOADING=1")]
     assert words == ["READY=1", "RELOADING=1", "READY=1"]
-    assert "a changed config was refused" in manager.lines[-1]
+    assert "a changed config was refused" in manager.told()[-1]
     shutil.copy(house.path("kept.yaml"), house.path("config.yaml"))
     drop(house, "after.jpg")
     house.wait_done(1, 60)

@@ -82,7 +82,7 @@ class TestRedo:
         assert list(house.results()) == ["a.png"]
         assert is_grey(house.path("outbox", "a.png"))
         assert digest(house.path("inbox", "a.png")) == before
-        assert files(house.path("outbox", ".colorwatch")) == {}
+        eventually(lambda: files(house.path("outbox", ".colorwatch")) == {}, 10, "the old result is out of the spool")
         story = json.loads(said(house.call("explain", "a.png", "--json")))
         assert (story["state"], story["recipe"]["strength"]) == ("done", 0.0)
 
@@ -267,12 +267,13 @@ class TestForget:
 class TestPause:
     def test_nothing_new_is_begun_until_resume_even_after_a_restart(self, house: House) -> None:
         started(house)
-        eventually(lambda: os.path.exists(house.path("state", "ledger.sqlite3")), 20)
+        eventually(lambda: runs(house), 30)
         said(house.call("pause"))
         drop(house)
         eventually(lambda: house.counts() == {"queued": 1}, 30)
         assert house.stop() == 0
         house.start()
+        eventually(lambda: runs(house), 30)
         assert "Everything is paused" in said(house.call("status"))
         assert house.counts() == {"queued": 1}
         assert "paused" in said(house.call("explain", "a.png"))

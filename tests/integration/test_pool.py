@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from colorwatch.pool import Answered, Died, Event, SpawnPool, Started, StartFailed, ZygotePool
-from pools import SETUP, AnyPool, alive, answer, ask, death, wait_for
+from pools import SETUP, AnyPool, alive, answer, ask, death, hold, wait_for
 from waiting import eventually
 
 KINDS = {"spawn": SpawnPool, "zygote": ZygotePool}
@@ -184,7 +184,7 @@ def test_nothing_outlives_a_killed_daemon_by_being_deaf_to_it(
 ) -> None:
     parent, children = daemon
     for pid in children:
-        os.kill(pid, signal.SIGSTOP)  # no end of a channel reaches it: the kernel's own signal must do
+        hold(pid)  # no end of a channel reaches it: the kernel's own signal must do
     parent.kill()
     eventually(lambda: not any(map(alive, children)), 2, "all are gone within two seconds")
 
@@ -193,7 +193,7 @@ def test_ctrl_c_in_the_group_ends_no_child(daemon: tuple[subprocess.Popen[str], 
     parent, children = daemon
     for pid in children:
         os.kill(pid, signal.SIGINT)
-    parent.send_signal(signal.SIGSTOP)
+    hold(parent.pid)
     os.killpg(parent.pid, signal.SIGINT)
     for pid in children:
         assert alive(pid)

@@ -36,7 +36,7 @@ from colorwatch.scan import Facts, Fingerprint, ProbeRequest, Rendering, RenderR
 from colorwatch.service import Service
 from colorwatch.work import patience
 from house import encode
-from pools import SETUP, alive, answer, ask, children, death, descriptors, private_bytes, reads, wait_for
+from pools import SETUP, alive, answer, ask, children, death, descriptors, hold, private_bytes, reads, wait_for
 from waiting import eventually
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -236,7 +236,7 @@ class TestDeaths:
 
     def test_a_death_is_noticed_while_the_zygote_hangs(self, pool: ZygotePool) -> None:
         zygote = zygote_of(pool)
-        os.kill(zygote, signal.SIGSTOP)
+        hold(zygote)
         pid = ask(pool, "hang")
         os.kill(pid, signal.SIGKILL)
         died = death(wait_for(pool, Died))
@@ -248,7 +248,7 @@ class TestDeaths:
 
     def test_a_hung_worker_is_ended_while_the_zygote_hangs(self, pool: ZygotePool) -> None:
         pid = ask(pool, "hang", seconds=1)
-        os.kill(zygote_of(pool), signal.SIGSTOP)
+        hold(zygote_of(pool))
         died = death(wait_for(pool, Died, clock_ahead=2))
         assert (died.pid, died.hung, died.blameless) == (pid, True, False)
 
