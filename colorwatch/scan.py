@@ -300,6 +300,7 @@ class Redo:
     """How one result is made again, or was made, because a person asked for it.
 
     `settings` are those of RenderSettings that were chosen for this scan alone; `model` another one than the daemon's.
+    `only_over`: not this one was asked for, but all that are outdated; one that is taken away meanwhile stays away.
     """
 
     settings: dict[str, float]
@@ -309,6 +310,7 @@ class Redo:
     output: str = ""  # the name of that one
     again: str = ""  # the file in the outbox's `again/` that asked for it, relative to there
     back: bool = False  # that file is a person's edition: it goes back to its place, instead of away
+    only_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ class Publication(StrEnum):
     PUBLISHED = "published"  # the result stands under its final name, on disk
     TAKEN = "taken"  # someone else's file has that name
     LOST = "lost"  # the spool file is gone or is not what was rendered
+    NOTHING = "nothing"  # nothing stands where it was to take a place
 
 
 @dataclass(frozen=True, slots=True)

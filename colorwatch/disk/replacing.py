@@ -42,25 +42,34 @@ class _What(StrEnum):
 
 
 def publish_over(
-    outbox: str, spool: str, final: str, ours: Rendered, replaces: str, ownership: Ownership | None = None
+    outbox: str,
+    spool: str,
+    final: str,
+    ours: Rendered,
+    replaces: str,
+    ownership: Ownership | None = None,
+    *,
+    only_over: bool = False,
 ) -> Publication:
     """`publishing.publish`, but a file of ours with the sha256 `replaces` under the final name makes room.
 
     They swap names in one step, and what came out is compared: if a person has edited it meanwhile they swap back, and
     the name is TAKEN. Where the disk cannot swap, the old one is moved into the spool first: for a moment the name is
-    free, and no edit is lost there either. Raises OSError.
+    free, and no edit is lost there either. Where NOTHING stands it is published all the same, but not with `only_over`.
+    Raises OSError.
     """
     with places(outbox, spool, final, ours, ownership) as found:
-        return _Replacement(found, ours, replaces).go()
+        return _Replacement(found, ours, replaces, only_over=only_over).go()
 
 
 class _Replacement:
     """One spool file on its way to a name that an earlier result may hold. It looks, does one step, and looks again."""
 
-    def __init__(self, found: Places, ours: Rendered, replaces: str) -> None:
+    def __init__(self, found: Places, ours: Rendered, replaces: str, *, only_over: bool = False) -> None:
         self._source, self._spool, self._target, self._name = found.source, found.spool, found.target, found.name
         self._ours = ours
         self._replaces = replaces
+        self._only_over = only_over
         self._aside = f"replaced-{found.spool}"
 
     def go(self) -> Publication:
@@ -69,6 +78,8 @@ class _Replacement:
             final = self._what(self._target, self._name)
             if stat_at(self._source, self._aside) is not None:
                 outcome = self._settle_aside(spooled, final)
+            elif spooled is _What.OURS and final is _What.NOTHING and self._only_over:
+                outcome = Publication.NOTHING
             elif spooled is _What.OURS:
                 outcome = self._place(final)
             else:

@@ -13,10 +13,11 @@ from colorwatch.scan import Fingerprint
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Give the spool file its final name. Answered by Published, NameTaken, SpoolLost or Trouble.
+    """Give the spool file its final name. Answered by Published, NameTaken, SpoolLost, ResultGone or Trouble.
 
     With `replaces`, the sha256 of an earlier result of ours, it takes the place of that one if exactly that stands
-    there. Another file, one that a person edited for example, is never replaced: NameTaken.
+    there. Another file, one that a person edited for example, is never replaced: NameTaken. Where nothing stands it is
+    put there, or, with `only_over`, it is not: ResultGone.
     """
 
     job_id: int
@@ -26,6 +27,7 @@ class Publish:
     inode: int
     digest: str
     replaces: str = ""
+    only_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

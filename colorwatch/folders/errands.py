@@ -33,6 +33,7 @@ from colorwatch.folders.messages import (
     NameTaken,
     Published,
     Quarantined,
+    ResultGone,
     Shown,
     SpoolLost,
     Stands,
@@ -141,11 +142,16 @@ class Errands:
         name, job_id, outbox = self._settings.name, command.job_id, self._settings.outbox
         ours = Rendered(command.device, command.inode, command.digest)
         if command.replaces:
-            outcome = publish_over(outbox, command.spool, command.final, ours, command.replaces, self.ownership)
+            replaces, only_over = command.replaces, command.only_over
+            outcome = publish_over(
+                outbox, command.spool, command.final, ours, replaces, self.ownership, only_over=only_over
+            )
         else:
             outcome = publishing.publish(outbox, command.spool, command.final, ours, self.ownership)
         if outcome is Publication.PUBLISHED:
             return Published(name, job_id, command.final)
+        if outcome is Publication.NOTHING:
+            return ResultGone(name, job_id)
         return NameTaken(name, job_id) if outcome is Publication.TAKEN else SpoolLost(name, job_id)
 
     def _dispose(self, command: commands.Dispose) -> Message:

@@ -89,6 +89,14 @@ class SpoolLost:
 
 
 @dataclass(frozen=True, slots=True)
+class ResultGone:
+    """The earlier result, over which alone the new one was to be put, was taken away."""
+
+    folder: str
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unpublished:
     """Whether our result is gone. If not removed by us, `why` is a sentence: it was edited, or was not there."""
 
@@ -298,6 +306,7 @@ Message = (
     | SpoolLost
     | SpoolCleaned
     | Stands
+    | ResultGone
     | Unpublished
     | Disposed
     | Quarantined

@@ -87,7 +87,7 @@ class Redos:
     def attach(self, job: Job, again: str, *, back: bool) -> None:
         """A file in `again/` asks for what is under way already; `back`: it is a person's edition."""
         plain = json.loads(self._row(job.id)["redo"])
-        self._set(job.id, redo=json.dumps({**plain, "again": again, "back": back}))
+        self._set(job.id, redo=json.dumps({**plain, "again": again, "back": back, "only_over": False}))
 
     def put_by(self, job: Job) -> None:
         """The file in `again/` that asked for it is out of there."""
@@ -201,4 +201,5 @@ class Redos:
 
 
 def _plain(redo: Redo) -> dict[str, Any]:
-    return {"settings": redo.settings, "model": redo.model, "again": redo.again, "back": redo.back}
+    plain = {"settings": redo.settings, "model": redo.model, "again": redo.again, "back": redo.back}
+    return {**plain, "only_over": True} if redo.only_over else plain

@@ -87,6 +87,8 @@ class Hearing:
                 self._steps.on_published(message)
             case messages.NameTaken():
                 self._steps.on_name_taken(message)
+            case messages.ResultGone():
+                self._steps.on_result_gone(message)
             case messages.SpoolLost():
                 self._steps.on_spool_lost(message, now)
             case messages.Disposed():

@@ -217,7 +217,7 @@ class Petitions:
             job = self._job_of(number)
             if job is not None and not self._why_not_again(job, job.scan.path):
                 chosen = job.redo or Redo({})
-                self._redoing.begin(job, Redo(chosen.settings, chosen.model))
+                self._redoing.begin(job, Redo(chosen.settings, chosen.model, only_over=True))
                 count += 1
         return _yes(f"{count} are coloured again, behind new scans.", jobs=count)
 

@@ -87,9 +87,9 @@ class Steps:
             return
         if job.state is State.RENDERED and job.result and job.spool and job.output:
             result = job.result
-            publish = commands.Publish(
-                job.id, job.spool, job.output, result.device, result.inode, result.digest, replaced_by(job)
-            )
+            rendered = (result.device, result.inode, result.digest)
+            only_over = job.redo is not None and job.redo.only_over
+            publish = commands.Publish(job.id, job.spool, job.output, *rendered, replaced_by(job), only_over=only_over)
             self._send(scan.folder, publish)
         elif job.state is State.PUBLISHED and self._redoing and self._redoing.owns(job):
             self._redoing.resume(job)
@@ -191,6 +191,12 @@ class Steps:
             due = now + backoff(job.failures) if job.failures else 0.0
             self._ledger.retry(job.id, "spool-lost", "its unfinished result was gone from the outbox", due)
             self._log.warning("job.spool_lost", job=job.id, folder=job.scan.folder, file=job.scan.path)
+
+    def on_result_gone(self, message: messages.ResultGone) -> None:
+        """A person took away what was to be made again by the way: that is their last word."""
+        job = self._over(message.folder, message.job_id)
+        if job.state is State.RENDERED and self._redoing and self._redoing.owns(job):
+            self._redoing.failed(job, "removed", "its result was taken away meanwhile")
 
     def on_disposed(self, message: messages.Disposed) -> None:
         job = self._over(message.folder, message.job_id)

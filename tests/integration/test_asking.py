@@ -310,6 +310,25 @@ class TestReprocess:
         assert [is_grey(house.path("outbox", f"{number}.png")) for number in (1, 2, 3)] == [False, True, True]
         assert "0 results are outdated" in said(house.call("reprocess", "--outdated", "--dry-run"))
 
+    def test_what_a_person_takes_away_meanwhile_stays_away(self, house: House) -> None:
+        started(house)
+        for number in range(2):
+            drop(house, f"{number}.png", number)
+        house.wait_done(2, 60)
+        assert house.stop() == 0
+        started(house, strength=0.0)
+        eventually(lambda: runs(house), 30)
+        said(house.call("pause"))
+        assert "2 are coloured again" in said(house.call("reprocess", "--outdated"))
+        os.unlink(house.path("outbox", "0.png"))
+        said(house.call("resume"))
+        eventually(lambda: any(line["event"] == "redo.failed" for line in house.log()), 30, "it is given up")
+        redone(house)
+        assert list(house.results()) == ["1.png"]
+        assert house.counts() == {"done": 2}
+        eventually(lambda: files(house.path("outbox", ".colorwatch")) == {}, 10, "nothing is left in the spool")
+        assert "taken away meanwhile" in said(house.call("explain", house.path("inbox", "0.png")))
+
 
 class TestAnotherModel:
     def red(self, house: House) -> None:

@@ -14,7 +14,15 @@ import pytest
 
 from colorwatch import log
 from colorwatch.folders import commands
-from colorwatch.folders.messages import AgainEnded, AskedAgain, FolderSettings, GivenBack, Trouble, Unpublished
+from colorwatch.folders.messages import (
+    AgainEnded,
+    AskedAgain,
+    FolderSettings,
+    GivenBack,
+    ResultGone,
+    Trouble,
+    Unpublished,
+)
 from colorwatch.ledger import Ledger
 from colorwatch.ledger.requests import answer_to, ask
 from colorwatch.recipe import Recipe
@@ -22,11 +30,15 @@ from colorwatch.scan import Facts, Fingerprint, Job, Originals, Rendering, Rende
 from colorwatch.work.petitions import Petitions
 from colorwatch.work.redoing import Redoing, replaced_by
 from colorwatch.work.standing import Standing
+from colorwatch.work.steps import Steps
 
 TODAY = Recipe("cc" * 32, RenderSettings())
 RESULT = Rendering("ee" * 32, 99, 1, 2, 640, 480, 1000, {"net": 0.1})
 NEW = replace(RESULT, digest="ff" * 32)
 SEEN = Fingerprint(1, 2, 3, 4)
+
+
+FOLDER = FolderSettings("in", "/in", "/out", Originals.KEEP, None, "/out/quarantine", 1, 1, 1, True)
 
 
 class Desk:
@@ -46,14 +58,13 @@ class Desk:
     def open(self) -> None:
         self.ledger = Ledger(self.path)
         self.standing = Standing(["in"])
-        settings = FolderSettings("in", "/in", "/out", Originals.KEEP, None, "/out/quarantine", 1, 1, 1, True)
         self.redoing = Redoing(
             self.ledger, {"in": TODAY}, "compact", lambda *sent: self.sent.append(sent), log.get("redoing")
         )
         self.petitions = Petitions(
             self.ledger,
             self.redoing,
-            {"in": settings},
+            {"in": FOLDER},
             "compact",
             None,
             self.standing,
@@ -379,6 +390,29 @@ class TestReprocess:
             answer = desk.ask("reprocess", jobs=[job.id])
             assert answer
             assert answer["jobs"] == wanted
+
+    def test_one_whose_result_is_taken_away_meanwhile_stays_as_it_was(self, desk: Desk) -> None:
+        job = desk.finished()
+        desk.ask("reprocess", jobs=[job.id])
+        rendered = desk.rendered(job)
+        steps = Steps(desk.ledger, {"in": FOLDER}, lambda *sent: desk.sent.append(sent), log.get("test"), desk.redoing)
+        with desk.ledger.batch():
+            steps.resume(rendered)
+            (_, publish) = desk.sent.pop()
+            assert isinstance(publish, commands.Publish)
+            assert (publish.replaces, publish.only_over) == (RESULT.digest, True)
+            steps.on_result_gone(ResultGone("in", job.id))
+        assert desk.ledger.job(job.id) == replace(job, spool=None)
+        assert "its result was taken away meanwhile" in desk.ledger.why(job.id)[1]
+
+    def test_one_that_a_person_asks_for_besides_comes_in_any_case(self, desk: Desk) -> None:
+        job = desk.finished()
+        desk.ask("reprocess", jobs=[job.id])
+        with desk.ledger.batch():
+            desk.petitions.on_asked_again(AskedAgain("in", "a.jpg", RESULT.digest, 99))
+        now = desk.ledger.job(job.id)
+        assert now.redo
+        assert (now.redo.again, now.redo.only_over) == ("a.jpg", False)
 
     def test_scans_that_come_later_are_newer(self, desk: Desk) -> None:
         job = desk.finished()

@@ -54,8 +54,10 @@ class Case:
     def place(self, name: str = "x.jpg") -> Path:
         return Path(self.outbox, "a", name)
 
+    only_over = False
+
     def publish(self) -> Publication:
-        return publish_over(self.outbox, self.spool, "a/x.jpg", self.ours, digest(OLD))
+        return publish_over(self.outbox, self.spool, "a/x.jpg", self.ours, digest(OLD), only_over=self.only_over)
 
     def withdraw(self) -> Withdrawal:
         return withdraw(self.outbox, "a/x.jpg", digest(OLD), "job-5")
@@ -238,21 +240,29 @@ class TestBringBack:
 
 
 class TestKilled:
-    @pytest.mark.parametrize("there", [OLD, EDITED, None], ids=["old", "edited", "nothing"])
+    @pytest.mark.parametrize(
+        ("there", "only_over"),
+        [(OLD, False), (EDITED, False), (None, False), (OLD, True), (None, True)],
+        ids=["old", "edited", "nothing", "only over old", "only over nothing"],
+    )
     def test_a_kill_at_any_point_and_the_same_call_again_replace_once(
-        self, tmp_path: Path, disk: Disk, there: bytes | None
+        self, tmp_path: Path, disk: Disk, there: bytes | None, only_over: bool
     ) -> None:
         cases: dict[str, Case] = {}
 
         def start(name: str) -> Callable[[], object]:
             cases[name] = Case(tmp_path / name, there)
+            cases[name].only_over = only_over
             return cases[name].publish
 
+        wanted = {EDITED: (Publication.TAKEN, {"x.jpg": EDITED})}.get(
+            there or b"", (Publication.PUBLISHED, {"x.jpg": NEW})
+        )
+        wanted = (Publication.NOTHING, {}) if only_over and there is None else wanted
         for name in killed_at_every_call(start, disk):
             case = cases[name]
-            taken = there == EDITED
-            assert on(disk, case.publish) is (Publication.TAKEN if taken else Publication.PUBLISHED), name
-            assert case.contents() == {"x.jpg": EDITED if taken else NEW}, name
+            assert on(disk, case.publish) is wanted[0], name
+            assert case.contents() == wanted[1], name
             assert set(case.in_spool()) <= {"5-2.part"}, name
             if os.path.exists(case.spool):
                 assert Path(case.spool).read_bytes() == NEW, name
