@@ -1,14 +1,10 @@
 """The steps of the well-known colorization script (OpenCV's sample for Zhang et al. 2016), written anew, net left out.
 
-Run by pipeline.py as a whole process: `original_script.py PICTURE RESULT QUALITY`. Every step works on the whole
-picture in floating point, as there. In place of the net stands a fixed ab of the net's size: only the rest is measured.
+Run by pipeline.py in a process of its own. Every step works on the whole picture in floating point, as there. In place
+of the net stands a fixed ab of the net's size: only the rest is measured.
 """
 
 from __future__ import annotations
-
-import json
-import resource
-import sys
 
 import cv2
 import numpy as np
@@ -20,8 +16,8 @@ def standing_ab() -> np.ndarray:
     return np.dstack([12 * np.sin(5 * x + 2 * y), 18 * np.cos(3 * y - 4 * x) + 6]).astype(np.float32)
 
 
-def main(picture: str, result: str, quality: int) -> None:
-    cv2.setNumThreads(1)
+def colour(picture: str, result: str, quality: int) -> None:
+    """Colour the file `picture` into the JPEG `result`."""
     image = cv2.imread(picture)
     scaled = image.astype("float32") / 255.0
     lab = cv2.cvtColor(scaled, cv2.COLOR_BGR2LAB)
@@ -37,16 +33,3 @@ def main(picture: str, result: str, quality: int) -> None:
     colorized = (255 * colorized).astype("uint8")
     sampling = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     cv2.imwrite(result, colorized, [cv2.IMWRITE_JPEG_QUALITY, quality, *sampling])
-
-
-def cpu_seconds() -> float:
-    """User and system time of this process so far."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-if __name__ == "__main__":
-    start = cpu_seconds()
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"cpu": cpu_seconds(), "steps": cpu_seconds() - start, "peak_kb": peak}))

@@ -1,9 +1,12 @@
 """Measures one scan through colorwatch, the net left out, against the original script's steps on the same picture.
 
-`python bench/pipeline.py [--megapixels 35] [--runs 5] [--out FILE.json]`: whole child processes, one thread each, run
-in turn, and OpenCV's imread and imwrite alone besides; user and system time and peak memory of each, and the median of
-the ratios. "Steps" is the time after all imports: a worker imports once for hundreds of scans. The picture is made anew
-from photographs (COLORWATCH_TESTDATA) or, where there are none, from seeded noise of a photograph's spectrum.
+`python bench/pipeline.py [--megapixels 35] [--runs 7] [--sessions 3] [--out FILE.json]`. Three child processes of one
+thread each, ours, the original's steps, and OpenCV's imread and imwrite alone, take turns, one scan a turn, so that
+whatever else the machine does meets all of them. Each child's first turn is its first scan, imports included, as a
+script that is started for each picture pays it; the `--runs` after it are the steady state of a worker, which imports
+once for hundreds of scans. A session is repeated with new children. Told are user and system time, medians and spread of
+the ratios turn by turn, and each child's peak memory. The picture is made anew from photographs (COLORWATCH_TESTDATA)
+or, where there are none, from seeded noise of a photograph's spectrum.
 """
 
 from __future__ import annotations
@@ -13,17 +16,18 @@ import glob
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import IO, Any
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 QUALITY = 92
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "VIPS_CONCURRENCY": "1"}
+Step = Callable[[str, str], dict[str, Any]]
 
 
 def make_picture(path: str, megapixels: float) -> str:
@@ -60,128 +64,198 @@ def make_picture(path: str, megapixels: float) -> str:
     return f"{len(photographs)} photographs" if photographs else "seeded noise"
 
 
-def ours(picture: str, result: str) -> None:
-    """The child process of our side: what a worker does for one scan, with a fixed ab instead of the net."""
-    import cv2
+# --- in the child -----------------------------------------------------------------------------------------
 
+
+def ours() -> Step:
+    """What a worker does for one scan, with a fixed ab instead of the net."""
     sys.path[:0] = [HERE, os.path.dirname(HERE)]
-    from original_script import cpu_seconds, standing_ab
+    from original_script import standing_ab
 
     from colorwatch.colour.colorize import colorize
     from colorwatch.scan import Fingerprint, RenderRequest, RenderSettings
 
-    cv2.setNumThreads(1)
-    root, name = os.path.split(os.path.abspath(picture))
-    fingerprint = Fingerprint.of(os.stat(picture))
-    settings = RenderSettings(jpeg_quality=QUALITY)
-    start = cpu_seconds()
-    request = RenderRequest(0, root, name, fingerprint, result, 1e6, settings)
-    done = colorize(request, lambda _: standing_ab())
-    report = {"cpu": cpu_seconds(), "steps": cpu_seconds() - start, "seconds": done.seconds}
-    print(json.dumps(report | {"peak_kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
+    def step(picture: str, result: str) -> dict[str, Any]:
+        root, name = os.path.split(os.path.abspath(picture))
+        settings = RenderSettings(jpeg_quality=QUALITY)
+        request = RenderRequest(0, root, name, Fingerprint.of(os.stat(picture)), result, 1e6, settings)
+        return {"stages": colorize(request, lambda _: standing_ab()).seconds}
+
+    return step
 
 
-def opencv(picture: str, result: str) -> None:
-    """The child process that only reads the picture and writes it again, as OpenCV does it."""
+def original() -> Step:
+    """The steps of the original script."""
+    sys.path.insert(0, HERE)
+    from original_script import colour
+
+    def step(picture: str, result: str) -> dict[str, Any]:
+        colour(picture, result, QUALITY)
+        return {}
+
+    return step
+
+
+def opencv() -> Step:
+    """Only reads the picture and writes it again, as OpenCV does it."""
     import cv2
 
-    sys.path.insert(0, HERE)
-    from original_script import cpu_seconds
+    def step(picture: str, result: str) -> dict[str, Any]:
+        pixels = cv2.imread(picture)
+        assert pixels is not None
+        cv2.imwrite(result, pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        return {}
+
+    return step
+
+
+CHILDREN: dict[str, Callable[[], Step]] = {"original": original, "colorwatch": ours, "opencv": opencv}
+
+
+def attend(kind: str, picture: str, result: str) -> None:
+    """One scan for each line read; the first one's time is that of the whole process until then."""
+    before = 0.0
+    step = CHILDREN[kind]()
+    import cv2
 
     cv2.setNumThreads(1)
-    start = cpu_seconds()
-    pixels = cv2.imread(picture)
-    assert pixels is not None
-    cv2.imwrite(result, pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    report = {"cpu": cpu_seconds(), "steps": cpu_seconds() - start}
-    print(json.dumps(report | {"peak_kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
+    for _ in sys.stdin:
+        if os.path.exists(result):
+            os.unlink(result)
+        began = time.perf_counter()
+        told = step(picture, result)
+        wall = time.perf_counter() - began
+        now = time.process_time()
+        print(json.dumps({"cpu": now - before, "wall": wall, "peak_kb": peak_kb(), **told}), flush=True)
+        before = time.process_time()
 
 
-def run(command: list[str], result: str) -> dict[str, Any]:
-    if os.path.exists(result):
-        os.unlink(result)
-    start = time.perf_counter()
-    child = subprocess.run(command, env=os.environ | ONE_THREAD, capture_output=True, text=True, check=True)
-    measured: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
-    return measured | {"wall": time.perf_counter() - start, "bytes": os.path.getsize(result)}
+def peak_kb() -> int:
+    """Of this process alone: `ru_maxrss` would count the parent's memory at the fork."""
+    with open("/proc/self/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 
 
-def compare(megapixels: float, runs: int) -> dict[str, Any]:
+# --- in the parent ----------------------------------------------------------------------------------------
+
+
+class Child:
+    """One of CHILDREN as a process."""
+
+    def __init__(self, kind: str, picture: str, result: str) -> None:
+        command = [sys.executable, os.path.abspath(__file__), "--child", kind, picture, result]
+        self._child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | ONE_THREAD, text=True, bufsize=1
+        )
+
+    def turn(self) -> dict[str, Any]:
+        _pipe(self._child.stdin).write("\n")
+        line = _pipe(self._child.stdout).readline()
+        if not line:
+            raise SystemExit(f"a child ended with status {self._child.wait()}")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    def close(self) -> None:
+        _pipe(self._child.stdin).close()
+        self._child.wait()
+
+
+def _pipe(pipe: IO[str] | None) -> IO[str]:
+    assert pipe is not None
+    return pipe
+
+
+def compare(megapixels: float, runs: int, sessions: int) -> dict[str, Any]:
+    firsts: list[dict[str, dict[str, Any]]] = []
+    steady: list[dict[str, dict[str, Any]]] = []
+    sizes: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as folder:
         picture = os.path.join(folder, "scan.jpg")
         made_from = make_in_child(picture, megapixels)
-        result = os.path.join(folder, "result.jpg")
-        original = [sys.executable, os.path.join(HERE, "original_script.py"), picture, result, str(QUALITY)]
-        mine = [sys.executable, os.path.abspath(__file__), "--ours", picture, result]
-        plain = [sys.executable, os.path.abspath(__file__), "--opencv", picture, result]
-        rounds = [(run(original, result), run(mine, result), run(plain, result)) for _ in range(runs)]
-    pairs = [(theirs, own) for theirs, own, _ in rounds]
-    ratios = {
-        f"{name}_ratio": sorted(theirs[figure] / own[figure] for theirs, own in pairs)
-        for name, figure in (("steps", "steps"), ("cpu", "cpu"), ("memory", "peak_kb"))
-    }
+        results = {kind: os.path.join(folder, f"{kind}.jpg") for kind in CHILDREN}
+        for _ in range(sessions):
+            children = {kind: Child(kind, picture, results[kind]) for kind in CHILDREN}
+            for number in range(runs + 1):
+                (steady if number else firsts).append({kind: child.turn() for kind, child in children.items()})
+            for child in children.values():
+                child.close()
+        sizes = {kind: os.path.getsize(result) for kind, result in results.items()}
+    everything = firsts + steady
     return {
         "megapixels": megapixels,
         "picture": made_from,
-        "machine": platform.machine(),
+        "machine": f"{platform.machine()}, load {os.getloadavg()[0]:.2f} after",
         "python": platform.python_version(),
-        "original": [theirs for theirs, _ in pairs],
-        "colorwatch": [own for _, own in pairs],
-        "opencv": [codec for _, _, codec in rounds],
-        "opencv_ratio": sorted(own["steps"] / codec["steps"] for _, own, codec in rounds),
-    } | {
-        name: {"median": statistics.median(found), "least": found[0], "most": found[-1]}
-        for name, found in ratios.items()
+        "steady_seconds": {kind: spread([one[kind]["cpu"] for one in steady]) for kind in CHILDREN},
+        "first_scan_seconds": {kind: spread([one[kind]["cpu"] for one in firsts]) for kind in CHILDREN},
+        "wall_seconds": {kind: spread([one[kind]["wall"] for one in steady]) for kind in CHILDREN},
+        "peak_mb": {kind: round(max(one[kind]["peak_kb"] for one in everything) / 1024, 1) for kind in CHILDREN},
+        "result_bytes": sizes,
+        "stages": {
+            stage: round(statistics.median(one["colorwatch"]["stages"][stage] for one in steady), 4)
+            for stage in steady[0]["colorwatch"]["stages"]
+        },
+        "steady_ratio": ratios(steady, "original", "colorwatch", "cpu"),
+        "first_scan_ratio": ratios(firsts, "original", "colorwatch", "cpu"),
+        "memory_ratio": ratios(everything, "original", "colorwatch", "peak_kb"),
+        "over_opencv_ratio": ratios(steady, "colorwatch", "opencv", "cpu"),
+    }
+
+
+def ratios(turns: list[dict[str, dict[str, Any]]], over: str, under: str, figure: str) -> dict[str, float]:
+    return spread([one[over][figure] / one[under][figure] for one in turns])
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    return {
+        "median": round(statistics.median(values), 4),
+        "least": round(min(values), 4),
+        "most": round(max(values), 4),
     }
 
 
 def make_in_child(picture: str, megapixels: float) -> str:
-    # In a process of its own: a child started from a large parent would inherit its peak (ru_maxrss) at the fork.
+    # In a process of its own, so that the parent does not hold the picture.
     command = [sys.executable, os.path.abspath(__file__), "--make", picture, "--megapixels", str(megapixels)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def table(found: dict[str, Any]) -> str:
     lines = [f"{found['megapixels']:g} megapixels, grey JPEG from {found['picture']}, one thread, the net left out", ""]
-    lines.append(f"{'':12}{'steps, s':>10}{'process, s':>12}{'wall s':>10}{'peak MB':>10}{'result MB':>11}")
-    for name in ("original", "colorwatch", "opencv"):
-        lines += [
-            f"{name:12}{one['steps']:10.2f}{one['cpu']:12.2f}{one['wall']:10.2f}"
-            f"{one['peak_kb'] / 1024:10.0f}{one['bytes'] / 1e6:11.1f}"
-            for one in found[name]
-        ]
+    lines.append(f"{'':12}{'a scan, s':>12}{'first, s':>12}{'peak MB':>10}{'result MB':>11}")
+    lines += [
+        f"{kind:12}{found['steady_seconds'][kind]['median']:12.3f}{found['first_scan_seconds'][kind]['median']:12.3f}"
+        f"{found['peak_mb'][kind]:10.0f}{found['result_bytes'][kind] / 1e6:11.1f}"
+        for kind in CHILDREN
+    ]
     for name, title in (
-        ("steps_ratio", "user+system time of the steps"),
-        ("cpu_ratio", "of the whole process, imports included"),
+        ("steady_ratio", "user+system time of a scan in a running process, the original's over ours"),
+        ("first_scan_ratio", "of a process with one scan, imports included"),
         ("memory_ratio", "memory"),
+        ("over_opencv_ratio", "ours over OpenCV's imread and imwrite alone"),
     ):
         ratio = found[name]
-        lines.append(f"{title}: {ratio['median']:.2f} times less (median; {ratio['least']:.2f} to {ratio['most']:.2f})")
-    times = found["opencv_ratio"]
-    lines.append(
-        f"against OpenCV's imread and imwrite alone: {statistics.median(times):.2f} times the time of its steps "
-        f"({times[0]:.2f} to {times[-1]:.2f})"
-    )
+        lines.append(f"{title}: {ratio['median']:.2f} (median; {ratio['least']:.2f} to {ratio['most']:.2f})")
+    lines.append("ours by stage, s: " + ", ".join(f"{stage} {took:.4f}" for stage, took in found["stages"].items()))
     return "\n".join(lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megapixels", type=float, default=35)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=7, help="scans of each child in a session, after its first")
+    parser.add_argument("--sessions", type=int, default=3)
     parser.add_argument("--out", help="write everything measured to this file, as JSON")
-    parser.add_argument("--ours", nargs=2, metavar=("PICTURE", "RESULT"), help=argparse.SUPPRESS)
-    parser.add_argument("--opencv", nargs=2, metavar=("PICTURE", "RESULT"), help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=3, metavar=("KIND", "PICTURE", "RESULT"), help=argparse.SUPPRESS)
     parser.add_argument("--make", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if asked.ours:
-        ours(*asked.ours)
-    elif asked.opencv:
-        opencv(*asked.opencv)
+    if asked.child:
+        attend(*asked.child)
     elif asked.make:
         print(make_picture(asked.make, asked.megapixels))
     else:
-        found = compare(asked.megapixels, asked.runs)
+        found = compare(asked.megapixels, asked.runs, asked.sessions)
         print(table(found))
         if asked.out:
             with open(asked.out, "w", encoding="utf-8") as file:
