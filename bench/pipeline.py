@@ -4,9 +4,9 @@
 thread each, ours, the original's steps, and OpenCV's imread and imwrite alone, take turns, one scan a turn, so that
 whatever else the machine does meets all of them. Each child's first turn is its first scan, imports included, as a
 script that is started for each picture pays it; the `--runs` after it are the steady state of a worker, which imports
-once for hundreds of scans. A session is repeated with new children. Told are user and system time, medians and spread of
-the ratios turn by turn, and each child's peak memory. The picture is made anew from photographs (COLORWATCH_TESTDATA)
-or, where there are none, from seeded noise of a photograph's spectrum.
+once for hundreds of scans. A session is repeated with new children. Told are user and system time, medians and spread
+of the ratios turn by turn, and each child's peak memory. The picture is made anew from photographs
+(COLORWATCH_TESTDATA) or, where there are none, from seeded noise of a photograph's spectrum.
 """
 
 from __future__ import annotations

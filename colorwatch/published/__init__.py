@@ -16,7 +16,7 @@ from colorwatch.published.layers import PUBLISHED, Table, Weights, check, table
 from colorwatch.published.matrix import matrix_graph
 from colorwatch.published.plain import plain_graph
 
-CONVERTER_VERSION = 3  # part of the name of a cached conversion: raise it with every change of what a graph holds
+CONVERTER_VERSION = 4  # part of the name of a cached conversion: raise it with every change of what a graph holds
 
 __all__ = [
     "CONVERTER_VERSION",

@@ -1,4 +1,4 @@
-"""The graph for OpenCV 4: everything rewritten into 3x3 stride-1 convolutions, which `cv2.dnn` runs with Winograd.
+"""The graph for OpenCV 4: nearly all of it 3x3 stride-1 convolutions, which `cv2.dnn` runs with Winograd.
 
 What is rewritten, each step exact up to float rounding:
 
@@ -6,8 +6,10 @@ What is rewritten, each step exact up to float rounding:
   side in one canvas, with a line of zeros between, they are one undilated convolution. The canvas is laid once, before
   the first dilated layer; a mask makes the lines zero again after each.
 - The 4x4 stride-2 deconvolution is one 3x3 convolution to four times the channels, one for each phase of the output.
+- The first two layers are matrix products over windows of the input (see `first`): two thirds of the time of two
+  convolutions, for Winograd gains nothing where the input has one channel, or where three of four results are dropped.
 - A stride-2 convolution of many channels is done at stride 1, and every second result kept: Winograd gains more than
-  the results thrown away cost. (Not of few, as in conv1_2.)
+  the results thrown away cost.
 - Batch-norm scales go into the convolution before, as ReLU commutes with positive factors. The shifts stay, because the
   next layer's zero padding comes after them.
 - The constant before the softmax goes into the class layer, which is a matrix product here: twice as fast as a 1x1
@@ -23,9 +25,8 @@ from numpy.typing import NDArray
 
 from colorwatch.published.decoding import decode
 from colorwatch.published.drawing import Drawing
+from colorwatch.published.first import first_stage
 from colorwatch.published.layers import Table, Weights
-
-SUBSAMPLED_FROM = 128  # input channels from which a stride-2 convolution is faster at stride 1 and subsampled
 
 
 def canvas_graph(weights: Weights) -> list[bytes]:
@@ -43,18 +44,20 @@ def canvas_graph(weights: Weights) -> list[bytes]:
 
 def _front(drawing: Drawing, weights: Weights) -> str:
     net = weights.table
-    x = Drawing.INPUT
+    first, second, *others = net.front
+    side = net.size // 2
+    x = drawing.reshape(first_stage(drawing, weights, first, second), "first.places", [1, 1, side**2, second.outputs])
+    x = drawing.reshape(drawing.transpose(x, "first.planes", [0, 1, 3, 2]), "first", [1, second.outputs, side, side])
     laid = False
-    for conv, following in zip(net.front, [*net.front[1:], None], strict=True):
+    for conv, following in zip(others, [*others[1:], None], strict=True):
         if conv.dilation > 1 and not laid:
             x, laid = _lay(drawing, net, x, conv.inputs), True
         elif conv.dilation == 1 and laid:
             x, laid = _lift(drawing, net, x, conv.inputs), False
         kernel, bias, shift = weights.folded(conv)
-        kept = conv.stride if conv.inputs >= SUBSAMPLED_FROM or conv.stride == 1 else 1
-        x = drawing.relu(drawing.conv(x, conv.name, kernel, bias, strides=[conv.stride // kept] * 2))
-        if kept > 1:
-            x = drawing.node("MaxPool", [x], conv.name + ".kept", kernel_shape=[1, 1], strides=[kept, kept])
+        x = drawing.relu(drawing.conv(x, conv.name, kernel, bias))
+        if conv.stride > 1:
+            x = drawing.node("MaxPool", [x], conv.name + ".kept", kernel_shape=[1, 1], strides=[conv.stride] * 2)
         if shift is not None:
             x = drawing.plus(x, conv.name + ".shifted", shift)
         if laid and following is not None and following.dilation > 1:

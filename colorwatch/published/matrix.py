@@ -21,12 +21,10 @@ import numpy as np
 from colorwatch.published import winograd
 from colorwatch.published.decoding import decode
 from colorwatch.published.drawing import Drawing
-from colorwatch.published.layers import Conv, Floats64, Weights
+from colorwatch.published.first import first_stage, rectified
+from colorwatch.published.layers import Floats64, Weights
 from colorwatch.published.winograd import Scheme
 
-WINDOW = 5  # inputs across that one output of the first two layers sees
-PARTS = 8  # of the first stage's places, worked off in turn: what lies between its two layers then stays in the cache
-OUTSIDE = -1e9  # a bias that makes the ReLU zero, as padding is
 TILE = 4  # outputs of one tile: 6 points, well conditioned, and a quarter of the multiplications
 STRIPE = 7  # tiles of as many lines as are worked off together, so that what they need stays in the cache
 BLOCK = 7  # tiles of a line that are transformed together: the transforms grow with the square of it
@@ -43,7 +41,7 @@ def matrix_graph(weights: Weights) -> list[bytes]:
     """`weights` as an ONNX model, `data_l` (1, 1, 224, 224) to `ab` (1, 2, 56, 56), for OpenCV 5's new engine."""
     net = weights.table
     drawing = Drawing(net.size)
-    x = _first_stage(drawing, weights, *net.front[:2])
+    x = first_stage(drawing, weights, *net.front[:2])
     length = net.size // 2
     for conv in net.front[2:]:
         if conv.stride == 2:
@@ -58,59 +56,6 @@ def matrix_graph(weights: Weights) -> list[bytes]:
         x, length = _product(drawing, x, conv.name, winograd.same(length, TILE), *weights.folded(conv))
     x = drawing.reshape(x, "pixels", [length * length, net.classes[1]])
     return drawing.onnx(decode(drawing, weights, x, turned=False))
-
-
-def _first_stage(drawing: Drawing, weights: Weights, first: Conv, second: Conv) -> str:
-    """The two layers before everything is halved for the first time: (places, channels).
-
-    For each place that the second layer makes, the first makes all nine that the second takes, from a window of five by
-    five: twice the work on one channel, but one product, and the input of the next one.
-    """
-    side = weights.table.size // 2
-    kernel, bias, _ = weights.folded(first)
-    by = np.zeros((3, 3, WINDOW * WINDOW + 3, first.outputs))
-    for row, column in np.ndindex(3, 3):
-        window = np.zeros((WINDOW, WINDOW, first.outputs))
-        window[row : row + 3, column : column + 3] = kernel[:, 0].transpose(1, 2, 0)
-        edges = [np.full(first.outputs, OUTSIDE * edge) for edge in (row == 0, column == 0)]
-        by[row, column] = np.vstack([window.reshape(-1, first.outputs), *edges, bias])
-    nine = drawing.constant(by.transpose(2, 0, 1, 3).reshape(len(by[0, 0]), -1), first.name + ".weight")
-    kernel, bias, shift = weights.folded(second)
-    weight = drawing.constant(kernel.transpose(2, 3, 1, 0).reshape(-1, second.outputs), second.name + ".weight")
-    biased = drawing.constant(bias if shift is None else bias + shift, second.name + ".bias")
-    made = []
-    for number, part in enumerate(drawing.split(_fives(drawing, side), "windows.part", PARTS, axis=1)):
-        x = drawing.relu(drawing.node("Gemm", [part, nine], f"{first.name}.made{number}", transA=1))
-        made.append(drawing.node("Gemm", [x, weight, biased], f"{second.name}.made{number}"))
-    return _rectified(drawing, drawing.node("Concat", made, second.name, axis=0), shift)
-
-
-def _rectified(drawing: Drawing, x: str, shift: Floats64 | None) -> str:
-    """ReLU, and what the batch norm adds after it, of `x` that has this added already: relu(x) + s is max(x + s, s)."""
-    if shift is None:
-        return drawing.relu(x)
-    return drawing.node("Max", [x, drawing.constant(shift, x + ".shift")], x + ".rectified")
-
-
-def _fives(drawing: Drawing, side: int) -> str:
-    """(25 + 3, side * side): five by five of the input around each second place, then 1 at the upper and the left edge.
-
-    Then 1 everywhere, for the bias.
-    """
-    x = drawing.reshape(Drawing.INPUT, "lightness", [side, 2, side, 2])
-    x = drawing.transpose(x, "windows.phases", [1, 3, 0, 2])
-    margins = drawing.constant(np.array([0, 0, 1, 1, 0, 0, 1, 1]), "windows.margins")
-    x = drawing.node("Pad", [x, margins], "windows.padded")
-    seen = []
-    for row, column in np.ndindex(WINDOW, WINDOW):
-        starts = [row % 2, column % 2, row // 2, column // 2]
-        ends = [start + length for start, length in zip(starts, (1, 1, side, side), strict=True)]
-        seen.append(drawing.window(x, f"windows.{row}.{column}", starts, ends))
-    x = drawing.node("Concat", seen, "windows.together", axis=0)
-    x = drawing.reshape(x, "windows.flat", [WINDOW * WINDOW, side * side])
-    edges = np.ones((3, side, side))
-    edges[0, 1:] = edges[1, :, 1:] = 0
-    return drawing.node("Concat", [x, drawing.constant(edges.reshape(3, -1), "windows.edges")], "windows", axis=0)
 
 
 def _halved(
@@ -128,23 +73,25 @@ def _halved(
     weight = drawing.constant(np.concatenate(taps), name + ".weight")
     biased = drawing.constant(bias if shift is None else bias + shift, name + ".bias")
     x = drawing.reshape(x, name + ".twos", [half, 2, half, 2 * inputs])
-    x = drawing.transpose(x, name + ".fours", [0, 2, 1, 3])
-    x = drawing.reshape(x, name + ".places", [half, half, 4 * inputs])
-    margins = drawing.constant(np.array([1, 1, 0, 0, 0, 0]), name + ".margins")
-    x = drawing.node("Pad", [x, margins], name + ".padded")
     lines = HALVED_LINES if half % HALVED_LINES == 0 else half
     made = []
     for start in range(0, half, lines):
         label = f"{name}.stripe{start}"
+        # The picture is never laid out anew, or padded, as a whole: in a worker that memory would stay its own.
+        above = min(start, 1)
+        part = drawing.window(x, label + ".lines_taken", [start - above], [start + lines])
+        part = drawing.transpose(part, label + ".fours", [0, 2, 1, 3])
+        part = drawing.reshape(part, label + ".places", [lines + above, half, 4 * inputs])
+        margins = drawing.constant(np.array([1 - above, 1, 0, 0, 0, 0]), label + ".margins")
+        part = drawing.node("Pad", [part, margins], label + ".padded")
         seen = []
         for number, (row, column, first, end) in enumerate(SEEN):
-            starts = [row + start, column, first * inputs]
-            ends = [row + start + lines, column + half, end * inputs]
-            seen.append(drawing.window(x, f"{label}.seen{number}", starts, ends))
+            starts, ends = [row, column, first * inputs], [row + lines, column + half, end * inputs]
+            seen.append(drawing.window(part, f"{label}.seen{number}", starts, ends))
         part = drawing.node("Concat", seen, label + ".together", axis=2)
         part = drawing.reshape(part, label + ".flat", [lines * half, 9 * inputs])
         part = drawing.node("Gemm", [part, weight, biased], label + ".made")
-        made.append(_rectified(drawing, part, shift))
+        made.append(rectified(drawing, part, shift))
     return drawing.node("Concat", made, name, axis=0), half
 
 
@@ -175,7 +122,7 @@ def _product(
         if len(cut.starts) > 1:
             part = drawing.window(x, label + ".lines_taken", [start], [start + cut.window])
         part = _stripe(drawing, part, label, scheme, into, weights, (inputs, outputs))
-        made.append(_rectified(drawing, part, shift))
+        made.append(rectified(drawing, part, shift))
     x = made[0] if len(made) == 1 else drawing.node("Concat", made, name, axis=0)
     return x, scheme.length
 
@@ -193,31 +140,45 @@ def _stripe(
 
     `into` is what the scheme has for these lines; `channels` are inputs and outputs; `weights` end with the bias.
     """
-    points, tiles = scheme.points, scheme.tiles
+    points, tiles, sets = scheme.points, scheme.tiles, scheme.sets
+    of_set = points // sets
     inputs, outputs = channels
-    lines = into.shape[1]
-    cut = winograd.blocks(scheme, BLOCK if scheme.dilation == 1 else tiles)
-    count, part = len(cut.starts), tiles // len(cut.starts)
-    rows = len(into) // points
+    x = _columns(drawing, x, name, scheme, (into.shape[1], inputs))
+    made = []
+    for number in range(sets):
+        # One set of lines after the other: both at once would need twice the memory.
+        label = name if sets == 1 else f"{name}.set{number}"
+        by = into[number * len(into) // sets : (number + 1) * len(into) // sets]
+        rows = len(by) // of_set
+        part = drawing.node("MatMul", [drawing.constant(by, label + ".rows.by"), x], label + ".rows")
+        part = drawing.reshape(part, label + ".points", [points * of_set, rows * tiles, inputs])
+        own = [weight for at, weight in enumerate(weights[:-1]) if at % points // of_set == number]
+        part = _multiply(drawing, part, label, scheme, [*own, weights[-1]], [rows * tiles, inputs])
+        made.append(_bring_back(drawing, part, label, scheme, rows, outputs))
+    return made[0] if sets == 1 else _alternated(drawing, made, name, scheme.length, outputs)
 
-    def transform(x: str, step: str, matrix: Floats64) -> str:
-        label = f"{name}.{step}"
-        return drawing.node("MatMul", [drawing.constant(matrix, label + ".by"), x], label)
 
+def _columns(drawing: Drawing, x: str, name: str, scheme: Scheme, shape: tuple[int, int]) -> str:
+    """`shape` (lines, inputs) of the picture, transformed along the columns: (points, lines, tiles * inputs)."""
+    lines, inputs = shape
+    cut = winograd.blocks(scheme, BLOCK if scheme.dilation == 1 else scheme.tiles)
+    count = len(cut.starts)
     if count > 1:
         pieces = [
             drawing.window(x, f"{name}.windows{start}", [0, start], [lines, start + cut.window]) for start in cut.starts
         ]
         x = drawing.node("Concat", pieces, name + ".windows", axis=1)
     x = drawing.reshape(x, name + ".apart", [lines, count, cut.window, inputs])
-    x = transform(x, "columns", cut.into)
-    x = drawing.reshape(x, name + ".column_points", [lines, count, points, part * inputs])
+    x = drawing.node("MatMul", [drawing.constant(cut.into, name + ".columns.by"), x], name + ".columns")
+    x = drawing.reshape(x, name + ".column_points", [lines, count, scheme.points, scheme.tiles // count * inputs])
     x = drawing.transpose(x, name + ".by_point", [2, 0, 1, 3])
-    x = drawing.reshape(x, name + ".lines", [points, lines, tiles * inputs])
-    x = transform(x, "rows", into)
-    x = drawing.reshape(x, name + ".points", [points * points, rows * tiles, inputs])
-    x = _multiply(drawing, x, name, scheme, weights, [rows * tiles, inputs])
-    return _bring_back(drawing, x, name, scheme, rows, outputs)
+    return drawing.reshape(x, name + ".lines", [scheme.points, lines, scheme.tiles * inputs])
+
+
+def _alternated(drawing: Drawing, sets: list[str], name: str, length: int, outputs: int) -> str:
+    """Pictures of which each has every so-many-th line of the whole, as (length, length, outputs)."""
+    lines = [drawing.reshape(x, x + ".lines", [length // len(sets), 1, length * outputs]) for x in sets]
+    return drawing.reshape(drawing.node("Concat", lines, name, axis=1), name + ".whole", [length, length, outputs])
 
 
 def _multiply(drawing: Drawing, x: str, name: str, scheme: Scheme, weights: list[str], shape: list[int]) -> str:
@@ -230,9 +191,8 @@ def _multiply(drawing: Drawing, x: str, name: str, scheme: Scheme, weights: list
     joined first are made last: then large buffers stay with large results, and a pass needs half the memory.
     """
     of_set = scheme.points // scheme.sets
-    order = np.arange(len(weights) - 1).reshape(scheme.sets, of_set, scheme.sets, of_set)
-    biased = set(order[:, ONE, :, ONE].ravel().tolist())
-    joined = order.transpose(0, 2, 1, 3).ravel().tolist()
+    joined = list(range(len(weights) - 1))
+    biased = {column * of_set + ONE for column in range(ONE, scheme.points, of_set)}
     made = {}
     for number in [*joined[1:], joined[0]]:
         part = drawing.window(x, f"{name}.part{number}", [number], [number + 1])
@@ -243,22 +203,22 @@ def _multiply(drawing: Drawing, x: str, name: str, scheme: Scheme, weights: list
 
 
 def _bring_back(drawing: Drawing, x: str, name: str, scheme: Scheme, rows: int, outputs: int) -> str:
-    """The products (column set, row set, column point, row point, tiles, outputs) to (lines, side, outputs).
+    """The products (column set, column point, row point, tiles, outputs) to (lines, side, outputs).
 
     Both axes at once: a tile's `back` along the columns and the rows is one small matrix, the same for all tiles.
     """
     sets, tile, of_set = scheme.sets, *scheme.back.shape
-    x = drawing.reshape(x, name + ".products", [sets * sets, of_set * of_set, rows * scheme.tiles * outputs])
+    x = drawing.reshape(x, name + ".products", [sets, of_set * of_set, rows * scheme.tiles * outputs])
     both = drawing.constant(np.kron(scheme.back, scheme.back), name + ".back.by")
     x = drawing.node("MatMul", [both, x], name + ".back")
     phases = scheme.dilation
     row, column = rows // phases, scheme.tiles // phases
-    found = [sets, sets, tile, tile, phases, row, phases, column, outputs]
-    wanted = [5, 3, 4, 1, 7, 2, 6, 0, 8]
+    found = [sets, tile, tile, phases, row, phases, column, outputs]
+    wanted = [4, 2, 3, 6, 1, 5, 0, 7]
     kept = [axis for axis, length in enumerate(found) if length > 1]
     x = drawing.reshape(x, name + ".places", [found[axis] for axis in kept])
     x = drawing.transpose(x, name + ".in_place", [kept.index(axis) for axis in wanted if axis in kept])
-    sides = [count * tile * phases * sets for count in (row, column)]
+    sides = [row * tile * phases, column * tile * phases * sets]
     x = drawing.reshape(x, name + ".new_picture", [*sides, outputs])
     if max(sides) > scheme.length:
         x = drawing.window(x, name + ".within", [0, 0], [min(side, scheme.length) for side in sides])
