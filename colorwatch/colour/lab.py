@@ -54,9 +54,11 @@ _SLOPE = 3 * DARK_F**2  # of Y over f, below
 _CHROMA_SCALE = np.array([[1 / 500], [-1 / 200]], np.float32)  # f(X) - f(Y) of a, f(Z) - f(Y) of b
 
 # sRGB's curve as a table of linear light in steps of 2**-15, a tenth of a level where the curve is steepest. A float32
-# between 256 and 512 counts in these steps, so the low half of 256 + light is its place in the table.
+# between 256 and 512 counts in these steps, so the low half of 256 + light is its place in the table. The table begins
+# below 0 and ends beyond 1, for light that is a rounding off them.
 _STEPS = 1 << 15
-_BIAS = np.float32(256)
+_BELOW = 64  # steps
+_BIAS = np.float32(256 + _BELOW / _STEPS)
 
 
 def linear(value: Doubles) -> Doubles:
@@ -65,7 +67,7 @@ def linear(value: Doubles) -> Doubles:
 
 
 def _table_of_levels() -> Bytes:
-    light = np.minimum(np.arange(1 << 16) / _STEPS, 1)
+    light = np.clip((np.arange(1 << 16) - _BELOW) / _STEPS, 0, 1)
     value = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
     levels: Bytes = np.rint(value * 255).astype(np.uint8)
     return levels
@@ -133,28 +135,30 @@ def net_lightness(pixels: Rows, side: int = NET_SIDE, lightness: Callable[[Any],
     height, width = pixels.shape[:2]
     if height < side:
         return np.asarray(cv2.resize(lightness(pixels[0:height]), (side, side), interpolation=cv2.INTER_AREA))
-    # Rows first: a weighted sum of whole rows is one matrix-vector product, and leaves little for the second step.
+    # Rows first: a weighted sum of whole rows is one matrix-vector product, and leaves little for the second step. Of a
+    # picture of few rows a product makes several at once: the calls would take longer than the sums.
     squashed = np.empty((side, width), np.float32)
     step = height / side
-    for row in range(side):
-        top, bottom = row * step, min((row + 1) * step, float(height))
-        first, last = int(top), min(int(np.ceil(bottom)), height)
+    at_once = max(1, int(strip_rows(width) / step) - 1)
+    for row in range(0, side, at_once):
+        tops = step * np.arange(row, min(row + at_once, side))
+        bottoms = np.minimum(tops + step, height)
+        first, last = int(tops[0]), min(int(np.ceil(bottoms[-1])), height)
         edges = np.arange(first, last, dtype=np.float64)
-        weights = np.minimum(edges + 1, bottom) - np.maximum(edges, top)
-        weights /= weights.sum()
-        squashed[row] = _weighted_rows(pixels, first, weights, lightness)
+        weights = np.minimum(edges + 1, bottoms[:, None]) - np.maximum(edges, tops[:, None])
+        np.maximum(weights, 0, out=weights)
+        weights /= weights.sum(axis=1, keepdims=True)
+        squashed[row : row + at_once] = _weighted_rows(pixels, first, weights.astype(np.float32), lightness)
     return np.asarray(cv2.resize(squashed, (side, side), interpolation=cv2.INTER_AREA))
 
 
-def _weighted_rows(
-    pixels: Rows, first: int, weights: NDArray[np.float64], lightness: Callable[[Any], Floats]
-) -> Floats:
-    """The sum of rows `first`, `first` + 1, ... of the lightness, by `weights`; a strip at a time."""
-    total = np.zeros(pixels.shape[1], np.float32)
+def _weighted_rows(pixels: Rows, first: int, weights: Floats, lightness: Callable[[Any], Floats]) -> Floats:
+    """Sums of rows `first`, `first` + 1, ... of the lightness, by each row of `weights`; a strip at a time."""
+    total = np.zeros((len(weights), pixels.shape[1]), np.float32)
     rows = strip_rows(pixels.shape[1])
-    for start in range(0, len(weights), rows):
-        part = weights[start : start + rows].astype(np.float32)
-        total += part @ lightness(pixels[first + start : first + start + len(part)])
+    for start in range(0, weights.shape[1], rows):
+        part = weights[:, start : start + rows]
+        total += part @ lightness(pixels[first + start : first + start + part.shape[1]])
     return total
 
 
@@ -277,10 +281,7 @@ class Painter:
         _light_and_rise(pixels, light, rise)
 
     def _encode(self, light: Floats, channel: Levels) -> None:
-        """Levels 0..255 of linear light, clipped and rounded; `light` is used up."""
-        # To 0..1: OpenCV's thresholds take a fifth of the time of numpy's minimum and maximum.
-        cv2.threshold(light, 0, 0, cv2.THRESH_TOZERO, dst=light)
-        cv2.threshold(light, 1, 0, cv2.THRESH_TRUNC, dst=light)
+        """Levels 0..255 of linear light that is inside sRGB to within `_slack`, rounded; `light` is used up."""
         np.add(light, _BIAS, out=light)
         steps = self._steps[: len(light)]
         np.copyto(steps, light.view(np.uint32), casting="unsafe")
@@ -325,8 +326,7 @@ def _light_of_rise(rise: Floats, rest: Floats, spare: Floats) -> None:
     p * p * (p + 3 * d) + 3 * d * d * r + d**3: no pixel needs to be asked which of them it is on.
     """
     cv2.threshold(rise, 0, 0, cv2.THRESH_TOZERO, dst=rest)
-    np.multiply(rise, np.float32(_SLOPE), out=rise)
     np.multiply(rest, rest, out=spare)
     np.add(rest, np.float32(3 * DARK_F), out=rest)
     np.multiply(spare, rest, out=rest)
-    np.add(rise, rest, out=rise)
+    cv2.scaleAdd(rise, _SLOPE, rest, dst=rise)
