@@ -150,13 +150,29 @@ class RecallRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Lying:
+    """Where a file lies: `path`, relative to `root`. It is the one that is meant if size and time are these."""
+
+    root: str
+    path: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class PortrayRequest:
-    """Make a thumbnail of the result `path` (relative to `root`), as the new file `spool`, for the gallery."""
+    """Make a thumbnail of the result `path` (relative to `root`), as the new file `spool`, for the gallery.
+
+    `original` shows what it was before, if it is there. With `view`, another new file, the same is made large: for
+    results that no browser shows.
+    """
 
     ticket: int
     root: str
     path: str
     spool: str
+    view: str = ""
+    original: Lying | None = None
 
 
 Request = ProbeRequest | RenderRequest | RecallRequest | PortrayRequest
@@ -212,6 +228,17 @@ class Incomplete:
 
 
 @dataclass(frozen=True, slots=True)
+class Flag:
+    """Something about a result that its owner may want to know: a short `word` to find such results by, and a sentence.
+
+    The same thing always has the same word; the sentence may name pages and numbers.
+    """
+
+    word: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rendering:
     """A result in the spool, synced to disk. `seconds` maps stage names to wall seconds."""
 
@@ -223,6 +250,7 @@ class Rendering:
     height: int
     peak_bytes: int
     seconds: dict[str, float]
+    flags: tuple[Flag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,12 +264,14 @@ class Recalled:
 
 @dataclass(frozen=True, slots=True)
 class Portrayed:
-    """A thumbnail in the spool: size of the upright picture, and of each of the thumbnail's halves, in pixels."""
+    """Pictures in the spool: size of the result, upright, and of each half of its thumbnail and its view, in pixels."""
 
     width: int
     height: int
     thumb_width: int
     thumb_height: int
+    view_width: int = 0  # 0: none was made
+    view_height: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,8 +143,7 @@ class Service:
         days = Days(kept.archive_days, kept.quarantine_days, kept.history_days)
         self.keeping = Keeping(self.ledger, settings, days, self._send, log.get("retention"))
         self.portraits = Portraits(
-            *(self.ledger, self.standing, settings, lambda recipe: self.steps.models.get(recipe, "")),
-            *(self._send, log.get("gallery")),
+            *(self.ledger, self.standing, settings, self._send, log.get("gallery")),
         )
         self.handing = Handing(
             *(self.ledger, self.intake, self.recall, self.claims, self.portraits, self.standing, self.pacing),

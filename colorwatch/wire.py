@@ -44,7 +44,7 @@ _KINDS: dict[str, type[Any]] = {
     )
 }
 
-_PATHS = (".path", ".root", ".spool", ".model", ".manifest")
+_PATHS = (".path", ".root", ".spool", ".view", ".model", ".manifest")
 
 T = TypeVar("T")
 
@@ -110,6 +110,11 @@ def _checked(hint: Any, item: Any, where: str) -> Any:
         (hint,) = (choice for choice in typing.get_args(hint) if choice is not type(None))
     if dataclasses.is_dataclass(hint):
         return from_plain(typing.cast(type[Any], hint), item)
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(item, list | tuple):
+            raise WireError(f"{where} is not a list")
+        (each_hint, _) = typing.get_args(hint)
+        return tuple(_checked(each_hint, each, where) for each in item)
     if typing.get_origin(hint) is dict:
         if not isinstance(item, dict):
             raise WireError(f"{where} is not a mapping")

@@ -48,8 +48,8 @@ Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Lightness (224, 224), 0..100, of an upright picture in; ab (56, 56, 2) out."""
 
 # EXIF orientation to quarter turns (clockwise, after a left-right flip) that set a picture upright.
-_UPRIGHT = {1: (False, 0), 2: (True, 0), 3: (False, 2), 4: (True, 2)}
-_UPRIGHT |= {5: (True, 3), 6: (False, 1), 7: (True, 1), 8: (False, 3)}
+UPRIGHT = {1: (False, 0), 2: (True, 0), 3: (False, 2), 4: (True, 2)}
+UPRIGHT |= {5: (True, 3), 6: (False, 1), 7: (True, 1), 8: (False, 3)}
 
 
 def probe(root: str, path: str, max_megapixels: float, max_bytes: int = 0) -> Facts | Incomplete:
@@ -271,7 +271,7 @@ def wanted_side(predict: Predict) -> int:
 
 def _upright(predict: Predict, lying: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
     """ab for pixels as they lie, from a net that sees them upright."""
-    flipped, turns = _UPRIGHT[orientation]
+    flipped, turns = UPRIGHT[orientation]
     seen = lying[:, ::-1] if flipped else lying
     # numpy turns the other way round.
     ab = predict(np.ascontiguousarray(np.rot90(seen, -turns)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from colorwatch.scan import Fingerprint
+from colorwatch.scan import Fingerprint, Flag
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,22 +139,29 @@ class ListResults:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """Show a finished scan in the gallery: `original` absolute, `spool` its thumbnail, "" for none.
+    """Show a finished scan in the gallery: `original` absolute; `spool` and `view` its pictures, "" for none.
 
-    Answered by Shown or Trouble.
+    `ledger` is a word for the ledger that the job's number is of. Answered by Shown or Trouble.
     """
 
     job_id: int
-    when: int  # Unix time
+    ledger: str
+    when: int  # its scan was noticed, Unix time
+    made: int  # its result was, Unix time
     path: str
     output: str
     original: str
     model: str
+    flags: tuple[Flag, ...]
+    pages: int
     width: int
     height: int
-    spool: str
-    thumb_width: int
-    thumb_height: int
+    spool: str = ""
+    thumb_width: int = 0
+    thumb_height: int = 0
+    view: str = ""
+    view_width: int = 0
+    view_height: int = 0
 
 
 @dataclass(frozen=True, slots=True)

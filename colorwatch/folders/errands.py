@@ -62,7 +62,7 @@ class Errands:
         self._warned: set[str] = set()
         self._footing = Footing(noted or {}, lambda path, place: tell(Stands(settings.name, path, place)))
         self.ownership = Ownership(settings.group, settings.mode, self._warn)
-        title = f"Coloured scans: {printable(settings.name)}"
+        title = "Coloured scans" if settings.name == "inbox" else printable(settings.name)
         self._gallery = Gallery(settings.outbox, title, self.ownership) if settings.gallery else None
 
     def do(self, command: Command) -> Message | None:
@@ -107,9 +107,8 @@ class Errands:
 
     def _show(self, command: commands.Show) -> Message:
         self.check_outbox()
-        if self._gallery is not None:
-            show(self._gallery, self._settings, command)
-        return Shown(self._settings.name, command.job_id)
+        missing = self._gallery is not None and show(self._gallery, self._settings, command)
+        return Shown(self._settings.name, command.job_id, missing)
 
     def clean_spool(self, keep: frozenset[str]) -> int:
         """Makes the spool ready; how many files went. Raises OSError."""

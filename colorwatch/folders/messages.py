@@ -284,10 +284,11 @@ class Unreachable:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The gallery shows the job."""
+    """The gallery shows the job. `missing`: what it showed before is not in it any more, or not all."""
 
     folder: str
     job_id: int
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import quote
+
+from colorwatch.scan import Flag
+
+FORMAT = 2
+"""Raised whenever rows, chunks or the index change their shape: a gallery of another format is made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,21 +19,27 @@ class Entry:
     """What a card shows. `result` and `original` are links relative to the gallery ("" for none)."""
 
     job: int
-    when: int  # Unix time
-    folder: str
-    name: str  # of the scan, relative to its inbox, fit for a screen
+    when: int  # its scan was noticed, Unix time
+    made: int  # its result was, Unix time: later where it was made again
+    folder: str  # of the scan below its inbox, "" for none; fit for a screen, as the name
+    name: str
     result: str
     original: str
     model: str
-    flags: tuple[str, ...]  # such as "no-colour"
+    flags: tuple[Flag, ...]
+    pages: int
     width: int
     height: int
     thumb: str  # the picture of both, before left, after right; "" for none
     thumb_width: int = 0  # of one half
     thumb_height: int = 0
+    view: str = ""  # the same, to fill a window, of a result that no browser shows
+    view_width: int = 0
+    view_height: int = 0
 
     def to_row(self) -> list[Any]:
-        return [list(item) if isinstance(item, tuple) else item for item in astuple(self)]
+        row = [getattr(self, field.name) for field in fields(self)]
+        return [[[flag.word, flag.sentence] for flag in item] if isinstance(item, tuple) else item for item in row]
 
     @classmethod
     def from_row(cls, row: object) -> Entry | None:
@@ -38,14 +49,18 @@ class Entry:
             return None
         if not all(_is(item, kind) for item, kind in zip(row, kinds, strict=True)):
             return None
-        values: list[Any] = [tuple(item) if isinstance(item, list) else item for item in row]
+        values: list[Any] = [tuple(Flag(*flag) for flag in item) if isinstance(item, list) else item for item in row]
         return cls(*values)
 
 
 def _is(item: object, kind: str) -> bool:
     if kind.startswith("tuple"):
-        return isinstance(item, list) and all(type(flag) is str for flag in item)
+        return isinstance(item, list) and all(map(_is_flag, item))
     return type(item).__name__ == kind
+
+
+def _is_flag(item: object) -> bool:
+    return isinstance(item, list) and len(item) == 2 and all(type(text) is str for text in item)
 
 
 def link(gallery: str, path: str) -> str:

@@ -1,7 +1,7 @@
 """Keeps a gallery: after each scan one chunk of entries, the index and one thumbnail are replaced, each in one piece.
 
 Everything happens below the outbox by descriptors, so that a link that somebody puts there leads nowhere. A gallery
-that was deleted or damaged starts afresh by itself; nothing else depends on it.
+that was deleted, damaged, or belongs to a lost ledger is noticed, and starts afresh; nothing else depends on it.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ from __future__ import annotations
 import contextlib
 import importlib.resources
 import os
-import stat
+import shutil
 import time
-from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
-from colorwatch.disk.beneath import folder_beneath
+from colorwatch.disk.beneath import folder_beneath, stat_at
 from colorwatch.disk.names import GALLERY as FOLDER
 from colorwatch.disk.ownership import Ownership
-from colorwatch.gallery.entry import Entry, content_of, script
+from colorwatch.gallery.entry import FORMAT, Entry
+from colorwatch.gallery.files import Files
+from colorwatch.gallery.listing import facets, is_facets
 
-CHUNK = 200  # job numbers in one file: 40 kB, written anew for each picture
-PAGE = ("index.html", "gallery.css", "gallery.js")
-_THUMBS = 1000  # job numbers in one folder of thumbnails
-_MOST_BYTES = 4 << 20  # of a chunk or an index that is read back
+CHUNK = 200  # job numbers in one file: 60 kB, written anew for each picture
+PAGE = ("index.html", "gallery.css", "data.js", "album.js", "viewer.js")
+_PICTURES = 1000  # job numbers in one folder of thumbnails
 _INDEX = "galleryIndex"
 _PART = "galleryChunk"
+_KINDS = ("thumbs", "views")
 
 
 class Gallery:
@@ -35,147 +35,142 @@ class Gallery:
         self._outbox = outbox
         self._title = title
         self._ownership = ownership or Ownership()
-        self._index: dict[str, Any] | None = None
+        self._files = Files(outbox, self._ownership)
+        self._index: dict[str, Any] = {}
+        self._written: tuple[int, int] | None = None  # inode and time of the index as it was written last
 
     @property
     def root(self) -> str:
         return os.path.join(self._outbox, FOLDER)
 
+    def ready(self, ledger: str) -> bool:
+        """Makes the gallery ready for pictures of that ledger; whether earlier ones are missing. Raises OSError."""
+        if self._index.get("ledger") == ledger and self._written == self._files.identity("data", "index.js"):
+            return False
+        missing = self._load(ledger)
+        self._lay_out_page()
+        self._write_index()
+        return missing
+
     def show(self, entry: Entry) -> None:
-        """Adds a picture, or replaces what is shown of its job. Raises OSError."""
+        """Adds a picture, or replaces what is shown of its job; after `ready`. Raises OSError."""
         chunk = entry.job // CHUNK
         entries = {old.job: old for old in self._read_chunk(chunk)}
         entries[entry.job] = entry
-        self._write_chunk(chunk, list(entries.values()))
+        self.write_chunk(chunk, list(entries.values()))
+        self._write_index()
 
     def remove(self, job: int) -> None:
-        """Takes a picture out, and its thumbnail. Raises OSError."""
-        chunk = job // CHUNK
-        entries = self._read_chunk(chunk)
+        """Takes a picture out, and its thumbnail; where there is no gallery, nothing. Raises OSError."""
+        index = self._files.read("data", "index.js", _INDEX)
+        if not isinstance(index, dict):
+            return
+        self.ready(str(index.get("ledger")))
+        entries = self._read_chunk(job // CHUNK)
         kept = [entry for entry in entries if entry.job != job]
-        for entry in entries:
-            if entry.job == job and entry.thumb:
-                self._remove_thumb(job)
         if len(kept) != len(entries):
-            self._write_chunk(chunk, kept)
+            self.write_chunk(job // CHUNK, kept)
+            self._write_index()
+            self._remove_pictures(job)
 
-    def thumb_name(self, job: int) -> str:
-        """Where the thumbnail of a job lies, relative to the gallery."""
-        return f"thumbs/{job // _THUMBS:03d}/{job}.jpg"
+    # --- thumbnails -----------------------------------------------------------------------------------------------
 
-    def keep_thumb(self, job: int, spool: int, name: str) -> str:
-        """Moves the thumbnail `name` out of the open folder `spool`; its link. Raises OSError, FileNotFoundError."""
-        link = self.thumb_name(job)
+    def picture_name(self, kind: str, job: int) -> str:
+        """Where the "thumbs" or the "views" picture of a job lies, relative to the gallery."""
+        return f"{kind}/{job // _PICTURES:03d}/{job}.jpg"
+
+    def keep_picture(self, kind: str, job: int, spool: int, name: str) -> str:
+        """Moves the picture `name` out of the open folder `spool`; its link. Raises OSError, FileNotFoundError."""
+        link = self.picture_name(kind, job)
         folder, last = os.path.split(link)
-        with self._folder(folder) as target:
+        with self._files.folder(folder) as target:
             self._ownership.file(spool, name, target)
             os.rename(name, last, src_dir_fd=spool, dst_dir_fd=target)
         return link
 
-    def _remove_thumb(self, job: int) -> None:
-        folder, last = os.path.split(self.thumb_name(job))
-        with (
-            contextlib.suppress(FileNotFoundError),
-            folder_beneath(self._outbox, os.path.join(FOLDER, folder)) as target,
-        ):
-            os.unlink(last, dir_fd=target)
+    def _remove_pictures(self, job: int) -> None:
+        for kind in _KINDS:
+            folder, last = os.path.split(self.picture_name(kind, job))
+            with (
+                contextlib.suppress(FileNotFoundError),
+                folder_beneath(self._outbox, os.path.join(FOLDER, folder)) as target,
+            ):
+                os.unlink(last, dir_fd=target)
 
     # --- chunks and the index -------------------------------------------------------------------------------------
 
     def _read_chunk(self, chunk: int) -> list[Entry]:
-        rows = self._read(f"{chunk:06d}.js", _PART)
-        rows = rows.get("rows") if isinstance(rows, dict) else None
+        """What the chunk holds of ours."""
+        return self._sound(chunk)[0]
+
+    def _sound(self, chunk: int, ledger: str | None = None) -> tuple[list[Entry], bool]:
+        """What the chunk holds of ours, and whether that is all there ever was in it."""
+        content = self._files.read("data", _name(chunk), _PART)
+        wanted = {"format": FORMAT, "ledger": ledger or self._index.get("ledger"), "chunk": chunk}
+        if not isinstance(content, dict) or {key: content.get(key) for key in wanted} != wanted:
+            return [], False
+        rows = content.get("rows")
         entries = [Entry.from_row(row) for row in rows] if isinstance(rows, list) else []
-        return [entry for entry in entries if entry is not None and entry.job // CHUNK == chunk]
+        ours = [entry for entry in entries if entry is not None and entry.job // CHUNK == chunk]
+        return ours, len(ours) == len(entries) > 0
 
-    def _write_chunk(self, chunk: int, entries: list[Entry]) -> None:
-        index = self._index if self._index is not None else self._load_index()
+    def write_chunk(self, chunk: int, entries: list[Entry]) -> None:
+        """Replaces a chunk; the index that tells of it is to be written afterwards. Raises OSError."""
+        chunks = self._index["chunks"]
+        if not entries:
+            chunks.pop(str(chunk), None)
+            self._files.remove("data", _name(chunk))
+            return
         entries.sort(key=lambda entry: (entry.when, entry.job), reverse=True)
-        self._write("data", f"{chunk:06d}.js", script(_PART, {"chunk": chunk, "rows": [e.to_row() for e in entries]}))
-        if entries:
-            index["chunks"][str(chunk)] = _facets(entries)
-        else:
-            index["chunks"].pop(str(chunk), None)
-        index["changed"] = int(time.time())
-        index["title"] = self._title
-        self._write("data", "index.js", script(_INDEX, index))
-        self._index = index
+        told = {"format": FORMAT, "ledger": self._index["ledger"], "chunk": chunk}
+        size = self._files.write("data", _name(chunk), _PART, {**told, "rows": [entry.to_row() for entry in entries]})
+        chunks[str(chunk)] = facets(entries, size)
 
-    def _load_index(self) -> dict[str, Any]:
-        """The index, made anew from the chunks where it is not whole; the page's own files are put in place."""
-        with self._folder("data") as folder:
-            names = [name for name in os.listdir(folder) if name[:-3].isdigit() and name.endswith(".js")]
-        self._lay_out_page()
-        index = self._read("index.js", _INDEX)
-        chunks = index.get("chunks") if isinstance(index, dict) else None
-        wanted = {str(int(name[:-3])) for name in names}
-        if not isinstance(chunks, dict) or set(chunks) != wanted or not all(map(_is_facets, chunks.values())):
-            found = {name: self._read_chunk(int(name)) for name in sorted(wanted, key=int)}
-            chunks = {name: _facets(entries) for name, entries in found.items() if entries}
-        return {"title": self._title, "changed": 0, "chunks": chunks}
+    def _write_index(self) -> None:
+        self._index |= {"changed": int(time.time()), "title": self._title}
+        self._files.write("data", "index.js", _INDEX, self._index)
+        self._written = self._files.identity("data", "index.js")
+
+    def _load(self, ledger: str) -> bool:
+        """Takes up what is there of that ledger; whether anything that was there is missing. Raises OSError."""
+        index = self._files.read("data", "index.js", _INDEX)
+        told: dict[str, Any] = index if isinstance(index, dict) else {}
+        if told and (told.get("ledger"), told.get("format")) != (ledger, FORMAT):
+            self._wipe()
+            told = {}
+        sizes = self._files.sizes("data")
+        chunks = told.get("chunks")
+        known: dict[str, Any] = chunks if isinstance(chunks, dict) else {}
+        found: dict[str, Any] = {}
+        missing = not sizes or any(f"{chunk:0>6}.js" not in sizes for chunk in known)
+        for name, size in sizes.items():
+            chunk = str(int(name[:-3]))
+            tells: Any = known.get(chunk)
+            if is_facets(tells) and tells["bytes"] == size:
+                found[chunk] = tells
+                continue
+            entries, whole = self._sound(int(chunk), ledger)  # a kill before the index, a power cut, or a person
+            missing |= not whole
+            if entries:
+                found[chunk] = facets(entries, size)
+        self._index = {"format": FORMAT, "ledger": ledger, "chunks": found}
+        return missing
+
+    def _wipe(self) -> None:
+        """Removes all pictures and all that tells of them."""
+        with self._files.folder("") as folder:
+            for name in ("data", *_KINDS):
+                if stat_at(folder, name) is not None:
+                    shutil.rmtree(name, dir_fd=folder)
 
     def _lay_out_page(self) -> None:
         """Puts the page beside its data, where it is missing or of another version."""
         source = importlib.resources.files("colorwatch.gallery") / "page"
         for name in PAGE:
             text = (source / name).read_text(encoding="utf-8")
-            with self._folder("") as folder:
-                if _read_at(folder, name) == text:
-                    continue
-            self._write("", name, text)
-
-    def _read(self, name: str, call: str) -> Any:
-        try:
-            with folder_beneath(self._outbox, os.path.join(FOLDER, "data")) as folder:
-                text = _read_at(folder, name)
-            return None if text is None else content_of(text, call)
-        except (OSError, ValueError, RecursionError):
-            return None
-
-    @contextlib.contextmanager
-    def _folder(self, below: str) -> Iterator[int]:
-        """A folder of the gallery, made where it is missing."""
-        path = os.path.join(FOLDER, below) if below else FOLDER
-        with folder_beneath(self._outbox, path, create=True, finish=self._ownership.folder) as folder:
-            yield folder
-
-    def _write(self, below: str, name: str, text: str) -> None:
-        temp = f".{name}.part"
-        with self._folder(below) as folder:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temp, dir_fd=folder)
-            new = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            with open(os.open(temp, new, 0o666, dir_fd=folder), "w", encoding="utf-8") as file:
-                file.write(text)
-            self._ownership.file(folder, temp, folder)
-            os.rename(temp, name, src_dir_fd=folder, dst_dir_fd=folder)
+            if self._files.text("", name) != text:
+                self._files.put("", name, text)
 
 
-def _read_at(folder: int, name: str) -> str | None:
-    """The text of a regular file of a bearable size, or None."""
-    try:
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    except OSError:
-        return None
-    with open(descriptor, encoding="utf-8", errors="replace") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_BYTES:
-            return None
-        return file.read()
-
-
-def _facets(entries: list[Entry]) -> dict[str, Any]:
-    """What the page has to know of a chunk before it loads it."""
-    months = Counter(time.strftime("%Y-%m", time.localtime(entry.when)) for entry in entries)
-    return {
-        "n": len(entries),
-        "newest": max(entry.when for entry in entries),
-        "folders": sorted({entry.folder for entry in entries}),
-        "models": sorted({entry.model for entry in entries}),
-        "flags": sorted({flag for entry in entries for flag in entry.flags}),
-        "months": dict(months),
-    }
-
-
-def _is_facets(value: object) -> bool:
-    return isinstance(value, dict) and value.keys() == {"n", "newest", "folders", "models", "flags", "months"}
+def _name(chunk: int) -> str:
+    return f"{chunk:06d}.js"

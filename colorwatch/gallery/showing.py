@@ -16,29 +16,46 @@ if TYPE_CHECKING:
     from colorwatch.folders.messages import FolderSettings
 
 
-def show(gallery: Gallery, settings: FolderSettings, command: Show) -> None:
-    """Adds what the command tells of; its thumbnail leaves the spool. Asked again nothing changes. Raises OSError."""
-    thumb = ""
-    if command.spool:
-        with folder_beneath(settings.outbox, SPOOL) as spool:
-            try:
-                thumb = gallery.keep_thumb(command.job_id, spool, os.path.basename(command.spool))
-            except FileNotFoundError:  # moved already, by the same command before a kill
-                thumb = gallery.thumb_name(command.job_id)
+def show(gallery: Gallery, settings: FolderSettings, command: Show) -> bool:
+    """Adds what the command tells of; its thumbnails leave the spool. Asked again nothing changes. Raises OSError.
+
+    True where pictures that were shown before are missing.
+    """
+    missing = gallery.ready(command.ledger)
+    thumb = _kept(gallery, settings, "thumbs", command.job_id, command.spool)
+    view = _kept(gallery, settings, "views", command.job_id, command.view)
+    folder, name = os.path.split(command.path)
     gallery.show(
         Entry(
             job=command.job_id,
             when=command.when,
-            folder=printable(settings.name),
-            name=printable(command.path),
+            made=command.made,
+            folder=printable(folder),
+            name=printable(name),
             result=link(gallery.root, os.path.join(settings.outbox, command.output)) if command.output else "",
             original=link_nearby(gallery.root, command.original) if command.original else "",
             model=printable(command.model),
-            flags=(),
+            flags=command.flags,
+            pages=command.pages,
             width=command.width,
             height=command.height,
             thumb=thumb,
             thumb_width=command.thumb_width,
             thumb_height=command.thumb_height,
+            view=view,
+            view_width=command.view_width,
+            view_height=command.view_height,
         )
     )
+    return missing
+
+
+def _kept(gallery: Gallery, settings: FolderSettings, kind: str, job: int, spooled: str) -> str:
+    """The link of a picture, moved out of the spool; "" for none."""
+    if not spooled:
+        return ""
+    with folder_beneath(settings.outbox, SPOOL) as spool:
+        try:
+            return gallery.keep_picture(kind, job, spool, os.path.basename(spooled))
+        except FileNotFoundError:  # moved already, by the same command before a kill
+            return gallery.picture_name(kind, job)

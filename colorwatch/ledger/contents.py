@@ -38,13 +38,17 @@ class Contents:
         return ((os.fsdecode(row[0]), row[1], row[2]) for row in rows)
 
     def ended_since(self, folder: str, since: float, without: Collection[int]) -> Job | None:
-        """The first job of the folder that was done at `since` (Unix time) or later, those of `without` left out."""
+        """The first job of the folder that was done at `since` (Unix time) or later.
+
+        Those of `without` are left out if they were done at that very time, and not again since.
+        """
         rows = self._db.execute(
-            f"SELECT {COLUMNS} FROM job INDEXED BY job_ended WHERE ended_at >= ? AND ended_at IS NOT NULL"
+            f"SELECT {COLUMNS}, ended_at FROM job INDEXED BY job_ended WHERE ended_at >= ? AND ended_at IS NOT NULL"
             " AND folder = ? AND state = 'done' AND output IS NOT NULL ORDER BY ended_at, id LIMIT ?",
             (since, folder, len(without) + 1),
         )
-        return next((job_of(row) for row in rows if row["id"] not in without), None)
+        fresh = (row for row in rows if row["ended_at"] > since or row["id"] not in without)
+        return next(map(job_of, fresh), None)
 
     def end_of(self, job_id: int) -> tuple[float, str | None]:
         """When a job ended (Unix time), and where its original lies: None in its place, "" nowhere."""

@@ -6,13 +6,19 @@ nothing. A gallery that cannot be written to costs no scan anything.
 
 from __future__ import annotations
 
+import json
 import os
+import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from colorwatch.disk.names import SPOOL
 from colorwatch.disk.publishing import spool_path
 from colorwatch.folders import commands
-from colorwatch.scan import Answer, Failure, Job, Portrayed, PortrayRequest
+from colorwatch.gallery.flags import flags_of
+from colorwatch.ledger.settings import RECIPE
+from colorwatch.scan import Answer, Failure, Job, Lying, Portrayed, PortrayRequest
 from colorwatch.work.patience import backoff
 
 if TYPE_CHECKING:
@@ -25,7 +31,10 @@ if TYPE_CHECKING:
     from colorwatch.work.standing import Standing
 
 BUSY_SECONDS = 2.0  # between two portraits while scans wait
+SHOWN_BY_BROWSERS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp")  # results whose file is a picture of the page
 _SETTING = "gallery:"
+_LEDGER = "gallery's ledger"
+_SIDES = ("width", "height", "thumb_width", "thumb_height", "view_width", "view_height")
 
 
 class Portraits:
@@ -36,15 +45,13 @@ class Portraits:
         ledger: Ledger,
         standing: Standing,
         folders: Mapping[str, FolderSettings],
-        models: Callable[[str], str],
         send: Callable[[str, Command], None],
         log: FilteringBoundLogger,
     ) -> None:
-        """`models(recipe)` names the model of a recipe's key; `send` delivers after the batch has committed."""
+        """`send` delivers after the batch has committed."""
         self._ledger = ledger
         self._standing = standing
         self._folders = {name: folder for name, folder in folders.items() if folder.gallery}
-        self._models = models
         self._send = send
         self._log = log
         self._working: dict[int, Job] = {}
@@ -80,7 +87,8 @@ class Portraits:
                 self._not_before = now + BUSY_SECONDS if busy else 0.0
                 self._working[ticket] = job
                 outbox = self._folders[name].outbox
-                return PortrayRequest(ticket, outbox, job.output, spool_path(outbox, job.id, 0))
+                thumb, view = _spools(outbox, job)
+                return PortrayRequest(ticket, outbox, job.output, thumb, view, self._original(job))
         return None
 
     def answered(self, ticket: int, answer: Answer, now: float) -> None:
@@ -95,17 +103,24 @@ class Portraits:
 
     def died(self, event: Died, now: float) -> None:
         job = self._working.pop(event.ticket)
-        self._send(job.scan.folder, commands.Discard(spool_path(self._folders[job.scan.folder].outbox, job.id, 0)))
+        for spool in filter(None, _spools(self._folders[job.scan.folder].outbox, job)):
+            self._send(job.scan.folder, commands.Discard(spool))
         if event.stuck:
             self._fail(event.why, now)
         else:
             self._show(job, None)
 
     def shown(self, message: Shown) -> None:
-        """The gallery has it."""
+        """The gallery has it; where others are missing in it, all are shown again."""
         folder, ended = self._showing.pop(message.job_id, ("", 0.0))
-        if folder:
-            self._failures = 0
+        if not folder:
+            return
+        self._failures = 0
+        if message.missing and self._since(folder):
+            self._log.info("gallery.anew", folder=folder)
+            self._ledger.health.set(_SETTING + folder, None)
+            self._shown[folder].clear()
+        else:
             self._remember(folder, ended, message.job_id)
 
     def trouble(self, folder: str, reason: str, now: float) -> None:
@@ -126,35 +141,73 @@ class Portraits:
         return [name for name in self._folders if name not in away and name in self._standing.clean]
 
     def _next(self, folder: str) -> Job | None:
-        since = float(self._ledger.health.setting(_SETTING + folder) or 0)
-        return self._ledger.contents.ended_since(folder, since, self._shown[folder])
+        return self._ledger.contents.ended_since(folder, self._since(folder), self._shown[folder])
+
+    def _since(self, folder: str) -> float:
+        """When the job ended that was shown last."""
+        return float(self._ledger.health.setting(_SETTING + folder) or 0)
 
     def _remember(self, folder: str, ended: float, job_id: int) -> None:
-        before = float(self._ledger.health.setting(_SETTING + folder) or 0)
-        if ended > before:
+        if ended > self._since(folder):
             self._shown[folder].clear()
             self._ledger.health.set(_SETTING + folder, repr(ended))
         self._shown[folder].add(job_id)
 
+    def _original(self, job: Job) -> Lying | None:
+        """Where the scan's file lies, if it still does."""
+        folder, read = self._folders[job.scan.folder], job.scan.fingerprint
+        where = self._ledger.contents.end_of(job.id)[1]
+        if where == "" or read.size < 0:
+            return None
+        root, path = (folder.inbox, job.scan.path) if where is None else os.path.split(where)
+        return Lying(root, path, read.size, read.mtime_ns)
+
+    def _model(self, job: Job) -> str:
+        """The name of the model that made it; "" for a result of before the ledger was lost."""
+        if job.redo and job.redo.model:
+            return job.redo.model
+        known = self._ledger.health.setting(RECIPE + job.recipe)
+        return str(json.loads(known)["model"]) if known else ""
+
+    def _ledger_word(self) -> str:
+        """A word that tells this ledger from one that was lost, whose jobs have other numbers."""
+        word = self._ledger.health.setting(_LEDGER)
+        if word is None:
+            word = uuid.uuid4().hex
+            self._ledger.health.set(_LEDGER, word)
+        return word
+
     def _show(self, job: Job, made: Portrayed | None) -> None:
-        folder = self._folders[job.scan.folder]
+        folder, facts = self._folders[job.scan.folder], job.facts
         ended, where = self._ledger.contents.end_of(job.id)
         self._showing[job.id] = (job.scan.folder, ended)
-        original = os.path.join(folder.inbox, job.scan.path) if where is None else where
-        facts = job.facts
-        self._send(
-            job.scan.folder,
-            commands.Show(
-                job_id=job.id,
-                when=int(ended),
-                path=job.scan.path,
-                output=job.output or "",
-                original=original,
-                model=self._models(job.recipe),
-                width=made.width if made else facts.width if facts else 1,
-                height=made.height if made else facts.height if facts else 1,
-                spool=spool_path(folder.outbox, job.id, 0) if made else "",
-                thumb_width=made.thumb_width if made else 0,
-                thumb_height=made.thumb_height if made else 0,
-            ),
+        thumb, view = _spools(folder.outbox, job)
+        command = commands.Show(
+            job_id=job.id,
+            ledger=self._ledger_word(),
+            when=int(job.noticed or ended),
+            made=int(ended),
+            path=job.scan.path,
+            output=job.output or "",
+            original=os.path.join(folder.inbox, job.scan.path) if where is None else where,
+            model=self._model(job),
+            flags=flags_of(job),
+            pages=facts.pages if facts else 1,
+            width=facts.width if facts else 1,
+            height=facts.height if facts else 1,
         )
+        if made is not None:
+            command = replace(
+                command,
+                spool=thumb,
+                view=view if made.view_width else "",
+                **{name: getattr(made, name) for name in _SIDES},
+            )
+        self._send(job.scan.folder, command)
+
+
+def _spools(outbox: str, job: Job) -> tuple[str, str]:
+    """Where the thumbnail is spooled, and the view; "" where the result's own file serves for that."""
+    shown = os.path.splitext(job.output or "")[1].lower() in SHOWN_BY_BROWSERS
+    # No attempt to colour a scan has this number.
+    return spool_path(outbox, job.id, 0), "" if shown else os.path.join(outbox, SPOOL, f"{job.id}-00.part")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
+from colorwatch.gallery import Entry
 from colorwatch.gallery.entry import content_of
 from house import House
+from pdfs import document, jpeg, saved
 from pictures import encoded, gradient, written
 from waiting import eventually
 
@@ -25,38 +28,83 @@ def drop(house: House, name: str, seed: int = 0, kind: str = "JPEG") -> None:
     written(house.path("inbox"), name, encoded(gradient(600, 400, seed=seed), kind))
 
 
-def shown(house: House) -> dict[str, list[object]]:
-    """Rows of the gallery by the scan's name."""
+def shown(house: House) -> dict[str, Entry]:
+    """The gallery's entries by the scan's path."""
     data = house.path("outbox", "gallery", "data")
     if not os.path.isdir(data):
         return {}
-    rows: list[list[object]] = []
+    found = []
     for name in os.listdir(data):
         if name[:6].isdigit() and name.endswith(".js"):
-            rows += content_of(Path(data, name).read_text(encoding="utf-8"), "galleryChunk")["rows"]
-    assert len({row[0] for row in rows}) == len(rows)
-    return {str(row[3]): row for row in rows}
+            rows = content_of(Path(data, name).read_text(encoding="utf-8"), "galleryChunk")["rows"]
+            found += [entry for row in rows if (entry := Entry.from_row(row))]
+    assert len({os.path.join(entry.folder, entry.name) for entry in found}) == len(found)
+    return {os.path.join(entry.folder, entry.name): entry for entry in found}
+
+
+def halves(house: House, link: str) -> tuple[Any, Any]:
+    """What a picture of the gallery shows as before and after, BGR."""
+    both = cv2.imread(house.path("outbox", "gallery", link))
+    assert both is not None
+    return both[:, : both.shape[1] // 2], both[:, both.shape[1] // 2 :]
+
+
+def colour_of(picture: Any) -> float:
+    """How far its channels lie apart, in the mean."""
+    return float(np.ptp(picture.astype(int), axis=2).mean())
 
 
 def test_each_result_is_shown_with_before_and_after(house: House) -> None:
     drop(house, "a b.jpg", 1)
-    drop(house, "c.png", 2, "PNG")
+    os.mkdir(house.path("inbox", "Italy"))
+    drop(house, "Italy/c.png", 2, "PNG")
     drop(house, "d.tif", 3, "TIFF")
+    pages = [[jpeg(gradient(600, 400, seed=seed), (300, 0, 0, 200, 0, 100))] for seed in (4, 5)]
+    written(house.path("inbox"), "e.pdf", saved(document(*pages)))
     assert house.call("once").returncode == 0
-    rows = shown(house)
-    assert sorted(rows) == ["a b.jpg", "c.png", "d.tif"]
-    for name, row in rows.items():
-        assert row[4] == f"../{name}".replace(" ", "%20")
-        assert row[5] == f"../../inbox/{name}".replace(" ", "%20")
-        assert row[8:10] == [600, 400]
-        both = cv2.imread(house.path("outbox", "gallery", str(row[10])))
-        assert both is not None
-        assert both.shape == (row[12], 2 * int(str(row[11])), 3)
-        before, after = both[:, : both.shape[1] // 2], both[:, both.shape[1] // 2 :]
-        assert np.ptp(before.astype(int), axis=2).max() <= 12
-        assert np.ptp(after.astype(int), axis=2).mean() > np.ptp(before.astype(int), axis=2).mean()
+    entries = shown(house)
+    assert sorted(entries) == ["Italy/c.png", "a b.jpg", "d.tif", "e.pdf"]
+    for path, entry in entries.items():
+        assert entry.result == f"../{path}".replace(" ", "%20")
+        assert entry.original == f"../../inbox/{path}".replace(" ", "%20")
+        assert (entry.width, entry.height, entry.thumb_width, entry.thumb_height) == (600, 400, 400, 267)
+        assert entry.model
+        assert bool(entry.view) == path.endswith((".tif", ".pdf")), (
+            "what no browser shows has a picture to fill a window"
+        )
+        for link in filter(None, (entry.thumb, entry.view)):
+            before, after = halves(house, link)
+            assert before.shape == after.shape == ((267, 400, 3) if link == entry.thumb else (400, 600, 3))
+            assert colour_of(before) < 4 < colour_of(after)
+    assert (entries["e.pdf"].pages, entries["a b.jpg"].pages) == (2, 1)
     assert os.listdir(house.path("outbox", ".colorwatch")) == []
     assert os.path.isfile(house.path("outbox", "gallery", "index.html"))
+
+
+def test_before_is_the_scan_with_its_own_toning(house: House) -> None:
+    brown = np.dstack([gradient(600, 400).astype(float) * tone for tone in (1, 0.85, 0.6)]).astype(np.uint8)
+    written(house.path("inbox"), "brown.png", encoded(brown, "PNG"))
+    assert house.call("once").returncode == 0
+    before, _ = halves(house, shown(house)["brown.png"].thumb)
+    assert before[..., 2].mean() > before[..., 0].mean() + 20
+
+
+def test_a_result_that_is_made_again_is_shown_anew_in_its_place(house: House) -> None:
+    drop(house, "a.jpg", 1)
+    house.start()
+    eventually(lambda: shown(house), 60, "it is shown")
+    first = shown(house)["a.jpg"]
+    colour = colour_of(halves(house, first.thumb)[1])
+    assert house.call("redo", house.path("outbox", "a.jpg"), "--strength", "0.1").returncode == 0
+    eventually(lambda: shown(house)["a.jpg"].flags, 60, "its flag")
+    again = shown(house)["a.jpg"]
+    assert (again.job, again.when) == (first.job, first.when)
+    assert again.made >= first.made
+    assert [(flag.word, flag.sentence) for flag in again.flags] == [
+        ("own settings", "It was coloured again with settings of its own: strength 0.1.")
+    ]
+    assert colour_of(halves(house, again.thumb)[1]) < colour / 2
+    assert house.stop() == 0
 
 
 def test_a_daemon_that_is_killed_again_and_again_shows_each_once(house: House) -> None:
@@ -72,14 +120,23 @@ def test_a_daemon_that_is_killed_again_and_again_shows_each_once(house: House) -
     assert len(shown(house)) == 12
 
 
-def test_a_gallery_that_was_deleted_begins_again_with_the_next_scan(house: House) -> None:
+def test_a_gallery_that_was_deleted_is_whole_again_with_the_next_scan(house: House) -> None:
     drop(house, "a.jpg", 1)
     assert house.call("once").returncode == 0
     shutil.rmtree(house.path("outbox", "gallery"))
     drop(house, "b.jpg", 2)
     assert house.call("once").returncode == 0
-    assert "b.jpg" in shown(house)
+    assert sorted(shown(house)) == ["a.jpg", "b.jpg"]
     assert os.path.isfile(house.path("outbox", "gallery", "index.html"))
+
+
+def test_a_lost_ledger_doubles_no_picture(house: House) -> None:
+    drop(house, "a.jpg", 1)
+    drop(house, "b.jpg", 2)
+    assert house.call("once").returncode == 0
+    shutil.rmtree(house.path("state"))
+    assert house.call("once").returncode == 0
+    assert sorted(shown(house)) == ["a.jpg", "b.jpg"]
 
 
 def test_a_file_where_the_gallery_should_be_keeps_no_scan_from_its_result(house: House) -> None:

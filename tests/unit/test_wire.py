@@ -6,7 +6,19 @@ import json
 
 import pytest
 
-from colorwatch.scan import Facts, Failure, Fingerprint, Incomplete, ProbeRequest, Rendering, RenderRequest
+from colorwatch.scan import (
+    Facts,
+    Failure,
+    Fingerprint,
+    Flag,
+    Incomplete,
+    Lying,
+    Portrayed,
+    PortrayRequest,
+    ProbeRequest,
+    Rendering,
+    RenderRequest,
+)
 from colorwatch.wire import WireError, decode, encode
 
 FINGERPRINT = Fingerprint(1, 2**63 + 5, 3, -4)
@@ -15,8 +27,10 @@ MESSAGES = [
     RenderRequest(8, "/in", "x.png", FINGERPRINT, "/out/.colorwatch/job-1-1", 12.5),
     Facts(FINGERPRINT, "ab" * 32, "jpeg", ".jpg", 1, 640, 480, 1, 8, zero_tail=True),
     Incomplete(FINGERPRINT, "it ends early"),
-    Rendering("cd" * 32, 10, 1, 2, 3, 4, 5, {"decode": 0.5}),
+    Rendering("cd" * 32, 10, 1, 2, 3, 4, 5, {"decode": 0.5}, (Flag("blank page", "Page 2 is blank: “2”."),)),
     Failure("disk", "the disk is full", True),
+    PortrayRequest(9, "/out", "a.tif", "/s/1", "/s/\udcff", Lying("/in", "a\udcff.tif", 5, -4)),
+    Portrayed(600, 400, 60, 40, 300, 200),
 ]
 
 
@@ -54,6 +68,10 @@ def changed(field: str, value: object) -> bytes:
         changed("width", 1 << 64),
         changed("digest", "half \ud83d"),
         encode(MESSAGES[5]).replace(b"the disk", b"the \\udcff"),
+        encode(MESSAGES[4]).replace(b"Page 2", b"Page \\udcff"),
+        encode(MESSAGES[4]).replace(b'"word"', b'"w"'),
+        encode(MESSAGES[4]).replace(b'"flags": [{', b'"flags": [3, {'),
+        encode(MESSAGES[4]).replace(b'"flags": [', b'"flags": {"a": [').replace(b"}]}", b"}]}}"),
     ],
 )
 def test_anything_else_is_refused(raw: bytes) -> None:
