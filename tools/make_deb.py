@@ -143,6 +143,7 @@ def first_config() -> str:
           - inbox: /srv/scans/inbox
             outbox: /srv/scans/outbox
             originals: keep
+            gallery: true
         """)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -37,19 +38,26 @@ def init(
         str,
         typer.Option(help="Where colorwatch remembers what it did.", prompt="Where may it keep what it remembers"),
     ] = "./state",
+    gallery: Annotated[
+        bool | None,
+        typer.Option(help="Whether the outbox gets a gallery of all results beside their scans. Asked, else yes."),
+    ] = None,
 ) -> None:
     """Write a first config after a few questions, and make its folders."""
     if os.path.lexists(config):
         err.print(f"{safe(config)} is there already, and stays as it is; name another with --config", soft_wrap=True)
         raise typer.Exit(Exit.USAGE)
     base = os.path.dirname(os.path.abspath(config))
-    folder: dict[str, str] = {"inbox": inbox, "outbox": outbox, "originals": originals.value}
+    if gallery is None:
+        question = "Shall the outbox show all results beside their scans, in a gallery for any browser"
+        gallery = not sys.stdin.isatty() or typer.confirm(question, default=True)
+    folder: dict[str, str | bool] = {"inbox": inbox, "outbox": outbox, "originals": originals.value, "gallery": gallery}
     if originals is Originals.ARCHIVE:
         folder["archive"] = os.path.join(os.path.dirname(inbox.rstrip("/")) or ".", "archive")
     text = _HEAD + yaml.safe_dump({"folders": [folder], "state": state}, sort_keys=False, allow_unicode=True)
     for name in ("inbox", "outbox", "archive"):
         if name in folder:
-            os.makedirs(os.path.join(base, os.path.expanduser(folder[name])), exist_ok=True)
+            os.makedirs(os.path.join(base, os.path.expanduser(str(folder[name]))), exist_ok=True)
     with open(config, "x", encoding="utf-8") as file:
         file.write(text)
     try:

@@ -26,6 +26,8 @@ _HEAD = """\
 
 # Shown although there is a default: what works without any rights on the machine.
 _SHOWN = {"state"}
+# What a first config is to have although a config that says nothing has it not (docs/design.md: the gallery).
+_WANTED = {"gallery": "true"}
 _SECTIONS: dict[str, type[BaseModel]] = {
     "limits": Limits,
     "work": Work,
@@ -62,8 +64,9 @@ def _folder() -> str:
 def _settings(model: type[BaseModel], indent: str) -> str:
     blocks = []
     for name, field in model.model_fields.items():
-        mark = "" if field.is_required() else "#"
-        blocks.append(_comment(field.description or "", indent) + f"{indent}{mark}{name}: {_example(field)}\n")
+        mark = "" if field.is_required() or name in _WANTED else "#"
+        value = _WANTED.get(name, _example(field))
+        blocks.append(_comment(field.description or "", indent) + f"{indent}{mark}{name}: {value}\n")
     return "\n".join(blocks)
 
 

@@ -41,7 +41,8 @@ def test_module_prints_it() -> None:
 
 def test_example_loads_without_a_fault_once_its_folders_exist(home: Path) -> None:
     config = loaded(render())
-    assert config.folders == (Folder(inbox=str(home / "inbox"), outbox=str(home / "outbox"), name="inbox"),)
+    paths = {"inbox": str(home / "inbox"), "outbox": str(home / "outbox")}
+    assert config.folders == (Folder(**paths, name="inbox", gallery=True),)
     assert config.state == str(home / "state")
 
 

@@ -150,6 +150,7 @@ class TestCommands:
         assert ended.returncode == 0, ended.stderr
         found = load(house.path("config.yaml"))
         assert found.folders[0].archive == house.path("archive")
+        assert found.folders[0].gallery
         again = house.call("init", *options)
         assert (again.returncode, "is there already" in again.stderr) == (2, True)
         assert house.call("check-config").returncode == 0
