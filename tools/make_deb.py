@@ -107,8 +107,11 @@ def architecture() -> str:
 
 def gather_wheels(folder: str) -> None:
     """colorwatch and everything it needs, as wheels for this Python; built where only a source package exists."""
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    subprocess.run([*pip, "wheel", "--wheel-dir", folder, ROOT, "prometheus-client"], check=True)
+    with tempfile.TemporaryDirectory() as place:
+        # Debian's python3-venv brings a pip for virtual environments alone.
+        subprocess.run([sys.executable, "-m", "venv", place], check=True)
+        pip = [os.path.join(place, "bin", "python"), "-m", "pip", "--disable-pip-version-check", "--quiet"]
+        subprocess.run([*pip, "wheel", "--wheel-dir", folder, ROOT, "prometheus-client"], check=True)
 
 
 def lay_out(stage: str) -> None:
