@@ -132,7 +132,7 @@ def lay_out(stage: str) -> None:
         shutil.copyfile(os.path.join(ROOT, source), path)
         os.chmod(path, mode)
     write(os.path.join(stage, SHARE, "config.yaml"), first_config(), 0o644)
-    write(os.path.join(stage, "DEBIAN", "control"), control(), 0o644)
+    write(os.path.join(stage, "DEBIAN", "control"), control(kilobytes(stage)), 0o644)
     for name, text in (("postinst", POSTINST), ("prerm", PRERM), ("postrm", POSTRM)):
         write(os.path.join(stage, "DEBIAN", name), text, 0o755)
 
@@ -150,7 +150,13 @@ def first_config() -> str:
         """)
 
 
-def control() -> str:
+def kilobytes(stage: str) -> int:
+    """What an installation takes: the wheels as they are, and unpacked to about three times that."""
+    sizes = [os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(stage) for name in names]
+    return sum(sizes) * 4 // 1024
+
+
+def control(size: int) -> str:
     major, minor = sys.version_info[:2]
     return textwrap.dedent(f"""\
         Package: colorwatch
@@ -158,6 +164,7 @@ def control() -> str:
         Architecture: {architecture()}
         Maintainer: {MAINTAINER}
         Depends: python3 (>= {major}.{minor}), python3 (<< {major}.{minor + 1}), python3-venv
+        Installed-Size: {size}
         Section: graphics
         Priority: optional
         Description: colours black-and-white scans as they arrive in a folder

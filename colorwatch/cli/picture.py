@@ -15,7 +15,7 @@ from colorwatch.scan import printable
 
 WIDE = 60  # columns; below, what would stand at the right of a line is left out or gets a line of its own
 LEAST_WIDTH = 20
-WELL = {"ok", "done"}
+WELL = {"ok", "done", "events"}
 PACE_SECONDS = 120.0  # the time over which the pace is taken
 
 
