@@ -13,6 +13,9 @@ from colorwatch.scan import RenderSettings
 VERSION = 3
 """Raised whenever the same scan, model and settings would give other pixels or metadata than before."""
 
+_DEFAULTS = RenderSettings()
+_LATER = ("format", "compression")
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -25,7 +28,12 @@ class Recipe:
     @property
     def key(self) -> str:
         """16 hex digits that stand for all fields; the same on every machine and in every run."""
-        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        plain = asdict(self)
+        # They came later: results that were made before are those of today's defaults.
+        for name in _LATER:
+            if plain["settings"][name] == getattr(_DEFAULTS, name):
+                del plain["settings"][name]
+        canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:16]
 
     def wished(self, settings: Mapping[str, Any]) -> Recipe:

@@ -69,14 +69,20 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class RenderSettings:
-    """The settings that change how a result looks; part of the recipe.
+    """The settings that change what a result is; part of the recipe.
 
     `strength` (0 to 1) blends the result with the grey scan; `saturation` (0 to 2) scales the colours' chroma.
+    `format` is one of `targets.WISHES`; `compression`, of what can be packed in several ways, one of COMPRESSIONS.
     """
 
     jpeg_quality: int = 92
     strength: float = 1.0
     saturation: float = 1.0
+    format: str = "same"
+    compression: str = "same"
+
+
+COMPRESSIONS = ("same", "none", "lzw", "deflate", "jpeg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,7 @@ class Provenance:
     recipe: str  # Recipe.key
     model: str  # its name
     model_digest: str  # its file's sha256, in hex
+    losses: str = ""  # what of the scan the result has no place for, a part of a sentence; not read back
 
 
 DEFAULT_NET = "colorwatch.colour.net:load"
@@ -126,7 +133,8 @@ class RenderRequest:
     """Colour `path` (relative to `root`) and write the result as a new file `spool` (an absolute path).
 
     The file must be the one with `fingerprint`; where `digest` is given, its content decides instead (an archived
-    original has another inode). `provenance` is written into the result.
+    original has another inode). `provenance` is written into the result. `result` is its format, "" for the scan's
+    own; with `keep_time` its file's time is that of the scan's file.
     """
 
     ticket: int
@@ -138,6 +146,8 @@ class RenderRequest:
     settings: RenderSettings = field(default_factory=RenderSettings)
     digest: str = ""
     provenance: Provenance | None = None
+    result: str = ""
+    keep_time: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +250,10 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """A result in the spool, synced to disk. `seconds` maps stage names to wall seconds."""
+    """A result in the spool, synced to disk. `seconds` maps stage names to wall seconds.
+
+    `losses`: what of the scan it has no place for, a part of a sentence.
+    """
 
     digest: str
     size: int
@@ -251,6 +264,7 @@ class Rendering:
     peak_bytes: int
     seconds: dict[str, float]
     flags: tuple[Flag, ...] = ()
+    losses: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from colorwatch.modelstore import Model
 
 LEDGER = "ledger.sqlite3"
+_LOOKS = RenderSettings.__dataclass_fields__.keys()  # keys of a folder in the config, too
 MESSAGES_PER_TICK = 512
 LONGEST_SLEEP = 1.0
 START_SECONDS = 60.0  # that a start is to take at most, and a second more for each megabyte of a ledger to be checked
@@ -116,7 +117,7 @@ class Service:
         least = self._config.limits.min_free_megabytes
         settings = {folder.name: folder_settings(folder, least) for folder in self._config.folders}
         recipes = {
-            folder.name: Recipe(model.digest, RenderSettings(folder.jpeg_quality, folder.strength, folder.saturation))
+            folder.name: Recipe(model.digest, RenderSettings(**{name: getattr(folder, name) for name in _LOOKS}))
             for folder in self._config.folders
         }
         limit = self._config.limits.max_megapixels

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from colorwatch.codecs.decoding import Picture
 from colorwatch.codecs.foreign import FORMATS, Foreign
 from colorwatch.codecs.pages import Document, PageWriter
+from colorwatch.codecs.pdfout import ImagePdfWriter
+from colorwatch.codecs.tiffwriting import JPEG_IN_TIFF, TiffWriter
 from colorwatch.codecs.webpout import WebpWriter
-from colorwatch.codecs.writing import JpegWriter, PngWriter, TiffWriter
-from colorwatch.errors import DamagedError, DiskError, explain_os_error
+from colorwatch.codecs.writing import JpegWriter, PngWriter
+from colorwatch.errors import DamagedError, DiskError, UnsupportedError, explain_os_error
 from colorwatch.formats.signatures import SNIFFED, sniff
 from colorwatch.formats.tiffkinds import TiffPage, pages_of
-from colorwatch.metadata.carrying import pack
+from colorwatch.metadata.carrying import Luggage
+from colorwatch.metadata.packing import Packing
 from colorwatch.scan import Provenance, RenderSettings
 
 
@@ -22,14 +25,19 @@ class Scan:
 
     count = 1
 
-    def __init__(self, descriptor: int, format: str, provenance: Provenance | None) -> None:
-        self.format = format
-        self._descriptor, self._provenance = descriptor, provenance
+    def __init__(
+        self, descriptor: int, format: str, provenance: Provenance | None, result: str = "", lossy: bool = False
+    ) -> None:
+        self.format, self.result = format, result or format
+        self.lossy = [lossy or format == "jpeg"]
+        self._descriptor = descriptor
+        self._packing = Packing(format, self.result, descriptor, provenance, self.lossy[0])
 
     def pages(self) -> Iterator[Picture]:
         """See `pages.Document`."""
-        size = os.fstat(self._descriptor).st_size
-        yield Picture(self._descriptor, self.format, pack(self.format, self._descriptor, size, self._provenance))
+        page = Picture(self._descriptor, self.format, Luggage())
+        page.luggage = self._packing.of(*page.depth, page.alpha)
+        yield page
 
 
 class TiffScan:
@@ -37,21 +45,28 @@ class TiffScan:
 
     format = "tiff"
 
-    def __init__(self, descriptor: int, provenance: Provenance | None) -> None:
-        self._descriptor, self._provenance = descriptor, provenance
+    def __init__(self, descriptor: int, provenance: Provenance | None, result: str = "", lossy: bool = False) -> None:
+        self._descriptor, self.result = descriptor, result or self.format
+        self._provenance = provenance
         self.parts, self.big = pages_of(descriptor)
         self.count = len(self.parts)
+        self.lossy = [lossy or part.compression == JPEG_IN_TIFF for part in self.parts]
 
     def pages(self) -> Iterator[Picture]:
         """See `pages.Document`."""
-        size = os.fstat(self._descriptor).st_size
-        for part in self.parts:
-            luggage = pack(self.format, self._descriptor, size, self._provenance, part.offset)
-            yield Picture(self._descriptor, self.format, luggage, part)
+        for part, lossy in zip(self.parts, self.lossy, strict=True):
+            page = Picture(self._descriptor, self.format, Luggage(), part)
+            packing = Packing(self.format, self.result, self._descriptor, self._provenance, lossy)
+            page.luggage = packing.of(*page.depth, page.alpha, part.offset)
+            yield page
 
 
-def open_document(descriptor: int, provenance: Provenance | None = None) -> Document:
-    """Open the scan behind `descriptor` by its content, reading headers only.
+def open_document(
+    descriptor: int, provenance: Provenance | None = None, result: str = "", lossy: bool = False
+) -> Document:
+    """Open the scan behind `descriptor` by its content, reading headers only; `result`: the format it is to become.
+
+    With `lossy`, what could be packed without loss is not to be, where the format has both.
 
     Raises NotAPictureError, UnsupportedError (naming the feature), DamagedError, DiskError.
     """
@@ -63,29 +78,39 @@ def open_document(descriptor: int, provenance: Provenance | None = None) -> Docu
     if not format:
         raise DamagedError("The file is empty or holds only its first bytes.")
     if format in FORMATS:
-        return Foreign(descriptor, format, provenance)
+        return Foreign(descriptor, format, provenance, result, lossy)
     if format == "pdf":
         from colorwatch.pdf.reading import PdfScan  # qpdf takes 0.1 s to load
 
         return PdfScan(descriptor, provenance)
-    return TiffScan(descriptor, provenance) if format == "tiff" else Scan(descriptor, format, provenance)
+    if format == "tiff":
+        return TiffScan(descriptor, provenance, result, lossy)
+    return Scan(descriptor, format, provenance, result, lossy)
 
 
 def writer_for(document: Document, fd: int, settings: RenderSettings) -> PageWriter:
-    """The writer that turns the pages of `document` into a result, in the same format, in the empty file `fd`."""
-    if isinstance(document, TiffScan):
-        total = sum(_result_bytes(part) for part in document.parts)
-        return TiffWriter(fd, total, document.big, [part.compression for part in document.parts])
-    if document.format == "pdf":
-        from colorwatch.pdf.writing import PdfWriter
+    """The writer that turns the pages of `document` into a result, in its `result` format, in the empty file `fd`."""
+    quality = settings.jpeg_quality
+    match document.result:
+        case "tiff":
+            parts = document.parts if isinstance(document, TiffScan) else []
+            total = sum(_result_bytes(part) for part in parts)
+            big = isinstance(document, TiffScan) and document.big
+            compressions = [part.compression for part in parts]
+            return TiffWriter(fd, total, big, compressions, settings.compression, quality)
+        case "pdf" if document.format == "pdf":
+            from colorwatch.pdf.writing import PdfWriter
 
-        return PdfWriter(document, fd, settings.jpeg_quality)
-    format = document.format
-    if isinstance(document, Foreign):
-        format = document.result
-        if format == "webp":
-            return WebpWriter(fd, settings.jpeg_quality, document.lossless)
-    return JpegWriter(fd, settings.jpeg_quality) if format == "jpeg" else PngWriter(fd)
+            return PdfWriter(document, fd, quality)
+        case "pdf":
+            return ImagePdfWriter(fd, quality, document.lossy)
+        case _ if document.count > 1:
+            raise UnsupportedError(f"It has {document.count} pages, and a {document.result.upper()} holds one.")
+        case "webp":
+            return WebpWriter(fd, quality, document.lossy[0])
+        case "jpeg":
+            return JpegWriter(fd, quality)
+    return PngWriter(fd)
 
 
 def _result_bytes(part: TiffPage) -> int:

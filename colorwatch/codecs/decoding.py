@@ -65,6 +65,14 @@ class Picture:
         self.colours: int = self._convert.colours
         self.profile: bytes | None = self._convert.profile
 
+    @property
+    def depth(self) -> tuple[int, bool]:
+        """Bits a channel as the scan has them, and whether they are floating-point numbers."""
+        if self._image.format == "float":
+            return 32 if self._tiff is None else self._tiff.bits, True
+        told = self._image.get("bits-per-sample") if self._image.get_typeof("bits-per-sample") else self.bits
+        return (told if 8 < told < 16 else self.bits), False
+
     def _load(self) -> tuple[Reader, Any]:
         _take_warnings()  # those of an earlier picture
         size = os.fstat(self._descriptor).st_size

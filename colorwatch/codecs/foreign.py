@@ -28,7 +28,8 @@ from colorwatch.errors import (
 )
 from colorwatch.formats.outlines import Outline, missing_codec, outline, result_format
 from colorwatch.metadata.carrying import Luggage
-from colorwatch.metadata.loose import Loose, of_jp2, of_webp, packed_for
+from colorwatch.metadata.loose import Loose, of_jp2, of_webp
+from colorwatch.metadata.packing import Packing
 from colorwatch.scan import Provenance
 
 FORMATS = frozenset({"webp", "avif", "heic", "gif", "bmp", "pnm", "jp2"})
@@ -42,14 +43,19 @@ def page_of(descriptor: int, format: str) -> tuple[Page, bool]:
 
 
 class Foreign:
-    """A picture of one of FORMATS: a `pages.Document`. `result` is its result's format, `lossless` how it is packed."""
+    """A picture of one of FORMATS: a `pages.Document`."""
 
     count = 1
 
-    def __init__(self, descriptor: int, format: str, provenance: Provenance | None) -> None:
-        """Raises UnsupportedError, DamagedError, DiskError."""
+    def __init__(
+        self, descriptor: int, format: str, provenance: Provenance | None, result: str = "", lossy: bool = False
+    ) -> None:
+        """`result` is the format it is to become, "" for the usual one; with `lossy` nothing is packed without loss.
+
+        Raises UnsupportedError, DamagedError, DiskError.
+        """
         self.format = format
-        self._descriptor, self._provenance = descriptor, provenance
+        self._descriptor = descriptor
         try:
             self._outline = outline(format, descriptor)
         except OSError as error:
@@ -59,8 +65,9 @@ class Foreign:
             raise UnsupportedError(unsupported)
         if self._outline.reason:
             raise DamagedError(self._outline.reason)
-        self.result = result_format(format, self._outline)
-        self.lossless = self._outline.lossless
+        self.result = result or result_format(format, self._outline)
+        self.lossy = [lossy or not self._outline.lossless]
+        self._packing = Packing(format, self.result, descriptor, provenance, self.lossy[0])
 
     def pages(self) -> Iterator[Page]:
         """See `pages.Document`."""
@@ -73,22 +80,24 @@ class Foreign:
         size = os.fstat(self._descriptor).st_size
         match self.format:
             case "bmp":
-                return bmp_page(self._descriptor, self._packed(Loose(metre=bmp_resolution(self._descriptor))))
+                loose = Loose(metre=bmp_resolution(self._descriptor))
+                return bmp_page(self._descriptor, self._packing.of_loose(loose, 8, False))
             case "pnm":
-                return pnm_page(self._descriptor, self._packed(Loose()))
+                luggage = self._packing.of_loose(Loose(), self._outline.bits, False)
+                return pnm_page(self._descriptor, luggage)
             case "jp2":
                 loose, profile = of_jp2(self._descriptor, size)
-                return _Jp2(self._descriptor, self._outline, self._packed(loose), profile)
+                found = self._outline
+                luggage = self._packing.of_loose(loose, found.bits, found.bands in (2, 4))
+                return _Jp2(self._descriptor, found, luggage, profile)
             case "heic":
-                return _Heic(self._descriptor, self._packed)
-            case "webp":
-                return _Loaded(self._descriptor, "webp", self._packed(of_webp(self._descriptor, size)))
+                return _Heic(self._descriptor, self._packing)
         page = _Loaded(self._descriptor, self.format, Luggage())
-        page.luggage = self._packed(Loose(page.blob("exif-data"), page.blob("xmp-data"), upright=True))
+        loose = Loose(page.blob("exif-data"), page.blob("xmp-data"), upright=True)
+        if self.format == "webp":
+            loose = of_webp(self._descriptor, size)
+        page.luggage = self._packing.of_loose(loose, page.depth[0], page.alpha)
         return page
-
-    def _packed(self, loose: Loose) -> Luggage:
-        return packed_for(self.result, loose, self._provenance)
 
 
 class _Loaded(Picture):
@@ -191,7 +200,7 @@ def _silence() -> None:
 
 
 class _Heic(_Whole):
-    def __init__(self, descriptor: int, packed: Any) -> None:
+    def __init__(self, descriptor: int, packing: Packing) -> None:
         import pillow_heif
 
         pillow_heif.options.DECODE_THREADS = 1
@@ -208,7 +217,8 @@ class _Heic(_Whole):
         loose = Loose(bytes(info.get("exif") or b""), bytes(info.get("xmp") or b""), upright=True)
         bits = 16 if "16" in image.mode else 8
         self._depth = int(info.get("bit_depth", bits))
-        super().__init__(*image.size, bands, bits, packed(loose), bytes(info.get("icc_profile") or b""))
+        luggage = packing.of_loose(loose, self._depth, bands in (2, 4))
+        super().__init__(*image.size, bands, bits, luggage, bytes(info.get("icc_profile") or b""))
 
     def _decoded(self) -> Levels:
         try:

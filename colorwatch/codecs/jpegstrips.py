@@ -41,16 +41,10 @@ def write_jpeg(
     `head` is whole segments (JFIF, EXIF and so on) for its beginning, `profile` an ICC profile.
     Raises whatever `write` and `paint` raise, and StripError.
     """
-    shape = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444, cv2.IMWRITE_JPEG_RST_INTERVAL, 0]
-    plain = [cv2.IMWRITE_JPEG_PROGRESSIVE, 0, cv2.IMWRITE_JPEG_OPTIMIZE, 0]
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality, *shape, *plain]
     tables: bytes | None = None
     for number, top in enumerate(range(0, height, rows)):
         bottom = min(top + rows, height)
-        done, encoded = cv2.imencode(".jpg", paint(top, bottom), options)
-        if not done:
-            raise StripError("the encoder failed")
-        found, scan = _split(encoded.tobytes(), width, bottom - top)
+        found, scan = _split(_encoded(paint(top, bottom), quality), width, bottom - top)
         if tables is None:
             tables = found
             units = -(-width // BLOCK) * (rows // BLOCK)
@@ -61,6 +55,24 @@ def write_jpeg(
             write(bytes((0xFF, 0xD0 + (number - 1) % 8)))
         write(scan)
     write(b"\xff\xd9")
+
+
+def whole_strip(levels: NDArray[np.uint8], quality: int) -> bytes:
+    """A 4:4:4 JPEG of BGR `levels` without a word beside its pixels and tables, as TIFF wants it. Raises StripError."""
+    height, width = levels.shape[:2]
+    tables, scan = _split(_encoded(levels, quality), width, height)
+    frame = tables.index(struct.pack(">BBHBHHB", 0xFF, 0xC0, 17, 8, 0, width, 3))
+    tables = tables[: frame + 5] + struct.pack(">H", height) + tables[frame + 7 :]
+    return b"\xff\xd8" + tables + scan + b"\xff\xd9"
+
+
+def _encoded(levels: NDArray[np.uint8], quality: int) -> bytes:
+    shape = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444, cv2.IMWRITE_JPEG_RST_INTERVAL, 0]
+    plain = [cv2.IMWRITE_JPEG_PROGRESSIVE, 0, cv2.IMWRITE_JPEG_OPTIMIZE, 0]
+    done, encoded = cv2.imencode(".jpg", levels, [cv2.IMWRITE_JPEG_QUALITY, quality, *shape, *plain])
+    if not done:
+        raise StripError("the encoder failed")
+    return encoded.tobytes()
 
 
 def _split(encoded: bytes, width: int, height: int) -> tuple[bytes, bytes]:

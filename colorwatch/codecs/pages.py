@@ -61,10 +61,17 @@ class Reducing(Protocol):
 
 
 class Document(Protocol):
-    """A scan of `count` pages; `format` is "jpeg", "png" or "tiff"."""
+    """A scan of `count` pages; `format` is as `signatures.sniff` names it, `result` the format it is to become.
+
+    `lossy` says of each page whether it is to be packed with loss, where the format has both ways.
+    """
 
     @property
     def format(self) -> str: ...
+    @property
+    def result(self) -> str: ...
+    @property
+    def lossy(self) -> list[bool]: ...
     @property
     def count(self) -> int: ...
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Mapping
 
 from colorwatch.formats.tifftags import Carried, Directory, TiffError, TiffFile
 
@@ -31,8 +32,13 @@ def append_page(descriptor: int, base: int, big: bool, carried: Carried, link_at
     page = TiffFile(descriptor, size - base, base)
     if page.order != "<":
         raise TiffError("it is not little-endian")
-    writer = _Appended(big, size)
-    entries = _own_entries(page.directory(page.first), big)
+    return append_directory(descriptor, big, _own_entries(page.directory(page.first), big), carried, link_at)
+
+
+def append_directory(descriptor: int, big: bool, own: Mapping[int, _Plain], carried: Carried, link_at: int) -> int:
+    """The same for a page whose pixels stand in the file already, as its `own` entries (type, count, bytes) say."""
+    writer = _Appended(big, os.fstat(descriptor).st_size)
+    size, entries = writer.start, dict(own)
     for tag, inner in carried.below.items():
         entries[tag] = _pointer(writer, inner)
     entries |= carried.tags
@@ -72,6 +78,16 @@ def _pointer(writer: _Appended, inner: Carried) -> _Plain:
     return (18, 1, struct.pack("<Q", offset)) if writer.big else (4, 1, struct.pack("<I", offset))
 
 
+def exif_block(carried: Carried) -> bytes:
+    """Tags and the directories below them as a TIFF without a picture, which is what EXIF is."""
+    writer = _Appended(False, 8)
+    entries = dict(carried.tags)
+    for tag, inner in carried.below.items():
+        entries[tag] = _pointer(writer, inner)
+    offset = writer.directory(entries, 0)
+    return struct.pack("<2sHI", b"II", 42, offset) + bytes(writer.content)
+
+
 class _Appended:
     """Directories and values that are to be appended to a little-endian TIFF at `start`."""
 
@@ -79,10 +95,10 @@ class _Appended:
         self.big = big
         self.content = bytearray(b"\0" * (start % 2))
         self.next_at = 0  # where the last directory says which one follows
-        self._start = start
+        self.start = start
 
     def _put(self, content: bytes) -> int:
-        offset = self._start + len(self.content)
+        offset = self.start + len(self.content)
         self.content += content + b"\0" * (len(content) % 2)
         if not self.big and offset + len(content) > 0xFFFFFFFF:
             raise TiffError("it is too large to take more tags")
@@ -106,6 +122,33 @@ def _write_all(descriptor: int, content: bytes, offset: int) -> None:
     while content:
         written = os.pwrite(descriptor, content, offset)
         content, offset = content[written:], offset + written
+
+
+def file_head(big: bool) -> bytes:
+    """The beginning of a little-endian TIFF whose first directory is still to be linked."""
+    return struct.pack("<2sHHHQ", b"II", 43, 8, 0, 0) if big else struct.pack("<2sHI", b"II", 42, 0)
+
+
+def jpeg_entries(
+    width: int, height: int, rows: int, strips: list[tuple[int, int]], big: bool, profile: bytes | None
+) -> dict[int, _Plain]:
+    """The own entries of a page of `strips` (offset, bytes) that are JPEGs of YCbCr with all of their colour.
+
+    TIFF 6.0, section 21, and Adobe's TIFF Technical Note 2.
+    """
+    code = "Q" if big else "I"
+    offsets = struct.pack(f"<{len(strips)}{code}", *(offset for offset, _ in strips))
+    counts = struct.pack(f"<{len(strips)}I", *(count for _, count in strips))
+    numbers = {256: width, 257: height, 278: rows}
+    found = {tag: (_LONG, 1, struct.pack("<I", value)) for tag, value in numbers.items()}
+    shorts = {258: [8, 8, 8], 259: [7], 262: [6], 277: [3], 284: [1], 530: [1, 1]}
+    found |= {tag: (_SHORT, len(each), struct.pack(f"<{len(each)}H", *each)) for tag, each in shorts.items()}
+    found[_OFFSETS] = (_LONG8 if big else _LONG, len(strips), offsets)
+    found[279] = (_LONG, len(strips), counts)
+    found[532] = (5, 6, struct.pack("<12I", 0, 1, 255, 1, 128, 1, 255, 1, 128, 1, 255, 1))
+    if profile:
+        found[34675] = (7, len(profile), profile)
+    return found
 
 
 def uncompressed_head(width: int, height: int, bands: int, bits: int, rows: int) -> bytes:

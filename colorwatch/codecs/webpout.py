@@ -23,15 +23,15 @@ _LOSSLESS: dict[str, Any] = {"lossless": True, "exact": True, "effort": 0, "Q": 
 class WebpWriter:
     """A `pages.PageWriter` of one page. `fd` is an empty file, open for reading and writing.
 
-    What is not lossless has half as many pixels of colour as of light across and down: WebP knows nothing else.
+    What is lossy has half as many pixels of colour as of light across and down: WebP knows nothing else.
     """
 
     bits = 8
     alpha = True
     blue_first = False
 
-    def __init__(self, fd: int, quality: int, lossless: bool) -> None:
-        self._fd, self._quality, self._lossless = fd, quality, lossless
+    def __init__(self, fd: int, quality: int, lossy: bool) -> None:
+        self._fd, self._quality, self._lossy = fd, quality, lossy
 
     def strip_rows(self, _width: int, wanted: int, /) -> int:
         """See `pages.PageWriter`."""
@@ -40,7 +40,7 @@ class WebpWriter:
     def add(self, page: Page, bits: int, rows: int, paint: Paint, /) -> None:
         """See `pages.PageWriter`."""
         writer = Writer(self._fd, None)
-        options = _LOSSLESS if self._lossless else {"Q": self._quality, "smart_subsample": True, "effort": 2}
+        options = {"Q": self._quality, "smart_subsample": True, "effort": 2} if self._lossy else _LOSSLESS
 
         def save(image: Any) -> None:
             image.webpsave_target(writer.target, keep="icc", **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import resource
 import time
@@ -43,6 +44,8 @@ _T = TypeVar("_T")
 MAX_DECODER_BYTES = 1 << 30
 _WHOLE = {"jpeg": "a progressive JPEG", "png": "an interlaced PNG", "tiff": "a TIFF of very large strips or tiles"}
 _INSTEAD = {"jpeg": "save it as a baseline JPEG", "png": "save it without interlacing"}
+
+_NO_TIMES = {errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Lightness (224, 224), 0..100, of an upright picture in; ab (56, 56, 2) out."""
@@ -115,7 +118,7 @@ def _colorize(request: RenderRequest, predict: Predict) -> Rendering:
     try:
         fingerprint = _identified(descriptor, request)
 
-        def write(fd: int) -> tuple[int, int]:
+        def write(fd: int) -> tuple[tuple[int, int], str]:
             try:
                 found = _colour_pages(request, predict, descriptor, fd, stages)
             except ScanError:
@@ -123,13 +126,16 @@ def _colorize(request: RenderRequest, predict: Predict) -> Rendering:
                 _require_same(descriptor, fingerprint)
                 raise
             _require_same(descriptor, fingerprint)
+            if request.keep_time:
+                # Before the file is synced, and on the spool file: what is published has its time from the beginning.
+                _take_time(fd, descriptor)
             reach("spool-sync")
             with stages.timed("sync"):
                 os.fsync(fd)
             reach("spool-synced")
             return found
 
-        digest, stat, (width, height) = _spool(request.spool, write)
+        digest, stat, ((width, height), lost) = _spool(request.spool, write)
     finally:
         os.close(descriptor)
     reach("answer")
@@ -142,21 +148,27 @@ def _colorize(request: RenderRequest, predict: Predict) -> Rendering:
         height=height,
         peak_bytes=peak.bytes(),
         seconds={stage: round(seconds, 4) for stage, seconds in stages.seconds.items()},
+        losses=lost,
     )
 
 
 def _colour_pages(
     request: RenderRequest, predict: Predict, descriptor: int, fd: int, stages: _Stages
-) -> tuple[int, int]:
-    """Colour all pages of the scan into `fd`; the size of the largest. All or nothing: an error names its page."""
-    document = open_document(descriptor, request.provenance)
+) -> tuple[tuple[int, int], str]:
+    """Colour all pages of the scan into `fd`; the size of the largest, and what the result has no place for.
+
+    All or nothing: an error names its page.
+    """
+    lossy = request.settings.compression == "jpeg"
+    document = open_document(descriptor, request.provenance, request.result, lossy)
     writer = writer_for(document, fd, request.settings)
-    sizes = list[tuple[int, int]]()
+    sizes, lost = list[tuple[int, int]](), dict[str, None]()
     try:
         for page in document.pages():
             _require_size(page.width, page.height, request.max_megapixels)
             colour_page(page, predict, request.settings, writer, stages.timed)
             sizes.append((page.width, page.height))
+            lost[page.luggage.losses] = None
         with stages.timed("encode"):
             writer.finish()
     except ScanError as error:
@@ -167,7 +179,7 @@ def _colour_pages(
         for each in (writer, document):
             # Those of a PDF alone hold files of their own.
             getattr(each, "close", lambda: None)()
-    return max(sizes, key=lambda size: size[0] * size[1])
+    return max(sizes, key=lambda size: size[0] * size[1]), "; ".join(filter(None, lost))
 
 
 def colour_page(page: Page, predict: Predict, settings: RenderSettings, writer: PageWriter, timed: Timed) -> None:
@@ -229,6 +241,16 @@ def _require_same(descriptor: int, fingerprint: Fingerprint) -> None:
         raise DiskError(f"It cannot be read: {explain_os_error(error)}.") from error
     if Fingerprint.of(stat) != fingerprint:
         raise ChangedError("It changed after it was looked at; it is looked at afresh.")
+
+
+def _take_time(fd: int, descriptor: int) -> None:
+    """Give the result's file the time of the scan's. Some shares refuse; a result is worth more than its time."""
+    times = os.fstat(descriptor)
+    try:
+        os.utime(fd, ns=(times.st_mtime_ns, times.st_mtime_ns))
+    except OSError as error:
+        if error.errno not in _NO_TIMES:
+            raise
 
 
 def _require_unchanged(descriptor: int, fingerprint: Fingerprint) -> None:

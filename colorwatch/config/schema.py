@@ -87,8 +87,31 @@ class Folder(Strict):
         default=True,
         description="Whether scans in folders inside the inbox count too. The outbox gets the same folders.",
     )
+    format: Annotated[
+        Literal["same", "jpeg", "png", "tiff", "webp", "pdf"], Takes("same, jpeg, png, tiff, webp or pdf", "same")
+    ] = Field(
+        default="same",
+        description="The format of coloured pictures. same: that of the scan. A scan of several pages stays a TIFF "
+        "where the format holds one page alone, and a PDF stays a PDF; the log says so.",
+    )
+    compression: Annotated[
+        Literal["same", "none", "lzw", "deflate", "jpeg"], Takes("same, none, lzw, deflate or jpeg", "same")
+    ] = Field(
+        default="same",
+        description="How TIFFs are packed. same: as the scan, or else by deflate. none, lzw and deflate lose nothing; "
+        "jpeg makes them small. WebPs, and PDFs of scans that are none, are packed with loss where it is jpeg or the "
+        "scan was.",
+    )
     jpeg_quality: Annotated[int, Takes("a whole number from 50 to 100", "92")] = Field(
-        default=92, ge=50, le=100, description="Quality of coloured JPEG files, from 50 (small) to 100 (best)."
+        default=92,
+        ge=50,
+        le=100,
+        description="Quality of all that is packed with loss, JPEGs above all, from 50 (small) to 100 (best).",
+    )
+    file_times: Annotated[Literal["now", "scan"], Takes("now or scan", "now")] = Field(
+        default="now",
+        description="Which time the file of a coloured picture shows: scan stands for that of the scan's file, so that "
+        "both lie side by side when sorted by time, now for when it was coloured.",
     )
     strength: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), Takes("a number from 0 to 1", "1.0")] = Field(
         default=1.0,

@@ -33,6 +33,14 @@ def next_name(path: str, number: int) -> str:
     return os.path.join(folder, cut_name(stem, NAME_BYTES - len(os.fsencode(tail))) + tail)
 
 
+def parted(path: str) -> tuple[str, int]:
+    """`a/x (3).jpg` gives `a/x.jpg` and 3, a name without a number itself and 1."""
+    folder, name = os.path.split(path)
+    stem, extension = _split(name)
+    match = _NUMBER.search(stem)
+    return (os.path.join(folder, stem[: match.start()] + extension), int(match[1])) if match else (path, 1)
+
+
 def cut_name(name: str, most: int) -> str:
     """The first characters of `name` that fit into `most` bytes."""
     while len(os.fsencode(name)) > most:

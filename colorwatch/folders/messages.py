@@ -30,6 +30,8 @@ class FolderSettings:
     poll_seconds: float = 5.0  # how often it is looked through where it is polled
     gallery: bool = False  # whether the outbox has one
     canary: bool = False  # whether a hidden file is made in it now and then, to see whether events arrive
+    format: str = "same"  # of results: one of `targets.WISHES`
+    file_times: Literal["now", "scan"] = "now"  # of results
 
 
 # --- messages: `folder` is the folder's name ------------------------------------------------------------------

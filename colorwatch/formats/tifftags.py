@@ -185,6 +185,18 @@ def read_carried(descriptor: int, size: int, page: int = 0) -> Carried:
         return Carried()
 
 
+def carried_in(exif: bytes) -> Carried:
+    """The same of an EXIF block, which is a TIFF without a picture."""
+    if not exif:
+        return Carried()
+    descriptor = os.memfd_create("exif", os.MFD_CLOEXEC)
+    try:
+        os.pwrite(descriptor, exif, 0)
+        return read_carried(descriptor, len(exif))
+    finally:
+        os.close(descriptor)
+
+
 @dataclass(slots=True)
 class _Budget:
     """The bytes that may still be carried."""

@@ -27,12 +27,19 @@ _PHOTOSHOP = b"Photoshop 3.0\0"
 
 @dataclass(slots=True)
 class Luggage:
-    """What is to be carried: `head` goes into a JPEG or a PNG before the pixels, `tags` into a TIFF."""
+    """What is to be carried: `head` goes into a JPEG or a PNG before the pixels, `tags` into a TIFF.
+
+    Into a PDF goes all of it: `head` into a picture that is a JPEG, `packet` (XMP) and some `tags` into the document.
+    `metre` is pixels a metre across and down, where it is known; `losses` what the result has no place for.
+    """
 
     head: bytes = b""
     tags: Carried = field(default_factory=Carried)
     orientation: int = 1  # EXIF's, 1..8
     tool_known: bool = False  # EXIF names the software that made the scan
+    metre: tuple[float, float] = (0, 0)
+    packet: bytes = b""
+    losses: str = ""
 
 
 def pack(format: str, descriptor: int, size: int, provenance: Provenance | None = None, page: int = 0) -> Luggage:

@@ -116,6 +116,14 @@ def on_tiff(tags: Carried, provenance: Provenance) -> None:
         _put(tags, HISTORY_TAG, 2, packets.packet(provenance, tool_known, wrapped=False) + b"\0")
 
 
+def document_packet(content: bytes, provenance: Provenance, tool_known: bool) -> bytes:
+    """The packet of a new document: the scan's own with it, or only ours where that one cannot be changed."""
+    try:
+        return packets.added_to(content, provenance, tool_known) if content else packets.packet(provenance, tool_known)
+    except XmpError:
+        return packets.packet(provenance, tool_known)
+
+
 def _put(tags: Carried, tag: int, kind: int, content: bytes) -> None:
     tags.tags[tag] = (kind, len(content), content)
 

@@ -84,6 +84,7 @@ def _properties(provenance: Provenance, earlier: xmp.Packet | None, tool_known: 
     values |= {"model_digest": provenance.model_digest}
     found = {_SOURCE_TYPE: MACHINE_MADE, (NAMESPACE, "Note"): note, (NAMESPACE, "Software"): SOFTWARE}
     found |= {(NAMESPACE, name): _escaped(values[field]) for field, name in _FIELDS.items()}
+    found |= {(NAMESPACE, "Losses"): provenance.losses} if provenance.losses else {}
     if earlier is not None:
         before = earlier.value(_SOURCE_TYPE)
         before = earlier.value(_SCAN_TYPE) if before == MACHINE_MADE else before

@@ -30,7 +30,7 @@ class PdfScan:
     `count` is the number of the PDF's pages, `number` the page (from 1) that is looked at.
     """
 
-    format = "pdf"
+    format = result = "pdf"
 
     def __init__(self, descriptor: int, provenance: Provenance | None = None) -> None:
         """Raises as `document.OpenPdf` does."""
@@ -38,6 +38,7 @@ class PdfScan:
         self.pdf = self.file.pdf
         self.provenance = provenance
         self.count = len(self.pdf.pages)
+        self.lossy = [False] * self.count
         self.number = 1
         self.done = set[tuple[int, int]]()
         """Images that were coloured already: a document may show one on many pages."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,11 @@ import pyvips
 
 from colorwatch.codecs.jpegstrips import fitting_rows
 from colorwatch.codecs.pages import Levels, Paint
+from colorwatch.codecs.pdfout import Part
 from colorwatch.codecs.writing import JpegWriter, PngWriter
 from colorwatch.errors import DiskError, explain_os_error
 from colorwatch.formats.pdffile import OWN_KEY, packet_of
 from colorwatch.metadata import provenance as packets
-from colorwatch.metadata.carrying import Luggage
 from colorwatch.metadata.xmp import XmpError
 from colorwatch.pdf.parts import Parts, jpeg_stream, png_stream
 from colorwatch.pdf.placing import Drawn
@@ -26,22 +25,6 @@ from colorwatch.scan import Provenance
 
 _KEPT = ("/StructParent", "/OC", "/Metadata", "/Name")
 _INTENTS = ("/AbsoluteColorimetric", "/RelativeColorimetric", "/Saturation", "/Perceptual")
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One strip, as the writers of JPEG and PNG want a page."""
-
-    width: int
-    height: int
-    luggage: Luggage = field(default_factory=Luggage)
-    profile: bytes | None = None
-    alpha: bool = False
-    colours: int = 3
-    bits: int = 8
-
-    def strips(self) -> Any:
-        raise NotImplementedError
 
 
 class PdfWriter:
@@ -78,7 +61,7 @@ class PdfWriter:
         with _disk_faults():
             target = self._parts.scratch()
         writer = PngWriter(target) if lossless else JpegWriter(target, self._quality)
-        writer.add(_Part(strip.width, strip.height), bits, rows, paint)
+        writer.add(Part(strip.width, strip.height), bits, rows, paint)
         with _disk_faults():
             entries, spans = png_stream(target) if lossless else jpeg_stream(target, strip.width, strip.height)
             self._numbers[strip.key] = self._parts.add(entries + _kept_entries(strip.image), target, spans)

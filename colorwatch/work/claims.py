@@ -12,8 +12,10 @@ from colorwatch.disk.publishing import spool_path
 from colorwatch.faultpoint import reach
 from colorwatch.folders import commands
 from colorwatch.scan import Answer, Failure, Job, Provenance, Rendering, RenderRequest, State
+from colorwatch.targets import encoder_bytes, format_named, target_of
 from colorwatch.work.patience import MAX_DEATHS, Excuses, backoff
 from colorwatch.work.redoing import remember, source_of
+from colorwatch.work.steps import output_names
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -154,7 +156,7 @@ class Claims:
         self._passed_over.pop(job.id, None)
         self._starved = None if self._starved == job.id else self._starved
         scan, facts = job.scan, job.facts
-        needed = cost(facts) if facts else 0
+        needed = self._cost(job)
         if needed > self._budget:
             reason = f"colouring it needs about {needed // MIB} MB of memory, and {self._budget // MIB} MB are allowed"
             self._steps.quarantine(job, "too-large", reason)
@@ -167,6 +169,7 @@ class Claims:
             return None
         self._running[ticket] = _Running(job, spool, needed, alone, net)
         reach("claim")
+        result = self._named(job, folder)
         recipe = self._recipe(job, net)
         root, path, digest = source_of(job, folder)
         return RenderRequest(
@@ -185,7 +188,18 @@ class Claims:
                 net.name if net else self._model,
                 recipe.model_digest,
             ),
+            result=result,
+            keep_time=folder.file_times == "scan",
         )
+
+    def _named(self, job: Job, folder: FolderSettings) -> str:
+        """The format of the result; the reserved name is another one where today's config asks for another format."""
+        if job.facts is None or job.output is None:
+            return ""
+        target = target_of(job.facts, folder.format)
+        if format_named(job.output) not in ("", target.format):
+            self._ledger.reserve_anew(job.id, output_names(job.scan.path, target))
+        return target.format
 
     def net_of(self, ticket: int) -> Model | None:
         """The model of the other net that a render needs; None for the daemon's own."""
@@ -218,12 +232,18 @@ class Claims:
             return True
         if self._starved not in (None, job.id):
             return False
-        if sum(running.cost for running in self._running.values()) + cost(job.facts) <= self._budget:
+        if sum(running.cost for running in self._running.values()) + self._cost(job) <= self._budget:
             return True
         self._passed_over[job.id] += 1
         if self._passed_over[job.id] > MAX_PASSED_OVER:
             self._starved = job.id  # what runs comes to its end, and nothing smaller slips in before it
         return False
+
+    def _cost(self, job: Job) -> int:
+        """Bytes that rendering needs: an upper bound."""
+        if job.facts is None:
+            return 0
+        return cost(job.facts) + encoder_bytes(job.facts, self._folders[job.scan.folder].format)
 
     def effort(self, ticket: int) -> int:
         """How much a render has to do, in pixels."""

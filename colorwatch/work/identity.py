@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from colorwatch.faultpoint import reach
 from colorwatch.folders import commands
 from colorwatch.scan import Facts, Job, Originals, Scan, State
+from colorwatch.targets import target_of
 from colorwatch.work.steps import output_names
 
 if TYPE_CHECKING:
@@ -146,10 +147,13 @@ class Identity:
             if job.scan.path not in question.asked and job.whereabouts is None:
                 self._ask(question, job)
                 return
-        names = output_names(scan.path, facts)
+        names = self._names(scan, facts)
         self._over(scan)
         self._ledger.add(scan, facts, self._recipes[scan.folder], names, question.noticed)
         reach("add")
+
+    def _names(self, scan: Scan, facts: Facts) -> Iterator[str]:
+        return output_names(scan.path, target_of(facts, self._folders[scan.folder].format))
 
     def _ask(self, question: _Question, job: Job) -> None:
         token = next(self._tokens)
@@ -173,7 +177,7 @@ class Identity:
         scan = question.scan
         self._log.info("scan.renamed", folder=scan.folder, file=job.scan.path, to=scan.path, job=job.id)
         if job.state in (State.QUEUED, State.RUNNING) and not (job.redo and job.redo.under_way):
-            self._ledger.reserve_anew(job.id, output_names(scan.path, question.facts))
+            self._ledger.reserve_anew(job.id, self._names(scan, question.facts))
         elif job.state in (State.PUBLISHED, State.STUCK):
             self._steps.renamed(job.id)
         self._known(job, scan, question.facts)

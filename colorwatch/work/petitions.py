@@ -274,6 +274,7 @@ class Petitions:
         return self._forgotten(job, "")
 
     def on_unpublished(self, message: Unpublished) -> None:
+        self._redoing.on_unpublished(message)
         requests = self._open.pop(message.job_id, [])
         job = self._job_of(message.job_id)
         if job is None or not requests:

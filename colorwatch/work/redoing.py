@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from colorwatch.folders import commands
 from colorwatch.ledger.settings import RECIPE, TODAY
 from colorwatch.scan import Job, Redo, State
+from colorwatch.targets import SAME, format_named, target_of
 from colorwatch.work.patience import backoff
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from colorwatch.folders.commands import Command
-    from colorwatch.folders.messages import AgainEnded, FolderSettings, Trouble
+    from colorwatch.folders.messages import AgainEnded, FolderSettings, Trouble, Unpublished
     from colorwatch.ledger import Ledger
     from colorwatch.recipe import Recipe
 
@@ -81,7 +82,7 @@ class Redoing:
 
     def published(self, job: Job) -> None:
         """The new result stands: what asked for it in `again/` goes, and then it is done."""
-        if job.redo is not None and job.redo.again:
+        if job.redo is not None and (job.redo.again or _leaves_one(job)):
             self._ledger.published(job.id)
             self.resume(job)
         else:
@@ -90,7 +91,10 @@ class Redoing:
     def resume(self, job: Job) -> None:
         """Asks for the step of a published one."""
         if job.redo is None or not job.redo.again:
-            self._finish(job)
+            if job.redo is not None and _leaves_one(job):
+                self._send(job.scan.folder, commands.Unpublish(job.id, job.redo.output, job.redo.replaces))
+            else:
+                self._finish(job)
         elif job.redo.back:
             self.send_back(job, job.redo.again, "")
         else:
@@ -112,7 +116,13 @@ class Redoing:
             return
         self._ledger.redos.put_by(job)
         if job.state is State.PUBLISHED:
-            self._finish(self._ledger.job(job.id))
+            self.resume(self._ledger.job(job.id))
+
+    def on_unpublished(self, message: Unpublished) -> None:
+        """The earlier result, of another format, is gone; or stays, because a person has edited it."""
+        job = self._ledger.redos.job(message.job_id)
+        if job is not None and job.state is State.PUBLISHED and self.owns(job):
+            self._finish(job)
 
     def on_trouble(self, message: Trouble, now: float) -> None:
         """A file could not leave `again/`: it is asked for again, later and later."""
@@ -160,6 +170,25 @@ class Redoing:
             result=job.output,
             seconds={stage: round(value, 3) for stage, value in seconds.items()},
         )
+        tell_compromises(job, self._today[job.scan.folder].settings.format, self._log)
+
+
+def _leaves_one(job: Job) -> bool:
+    """Whether the earlier result stands under another name, because it is of another format than the new one."""
+    if job.redo is None or not job.redo.replaces or job.output is None:
+        return False
+    before, now = format_named(job.redo.output), format_named(job.output)
+    return bool(before and now) and before != now
+
+
+def tell_compromises(job: Job, wish: str, log: FilteringBoundLogger) -> None:
+    """Says where a result is not of the format that was asked for, or holds less than its scan."""
+    if job.facts is None or job.result is None:
+        return
+    why = target_of(job.facts, wish).why
+    lost = f"{job.result.losses[:1].upper()}{job.result.losses[1:]}." if job.result.losses else ""
+    if reason := " ".join(filter(None, (why, lost))):
+        log.warning("job.compromise", job=job.id, folder=job.scan.folder, file=job.scan.path, reason=reason)
 
 
 def replaced_by(job: Job) -> str:
@@ -185,5 +214,5 @@ def source_of(job: Job, folder: FolderSettings) -> tuple[str, str, str]:
 def remember(ledger: Ledger, recipe: Recipe, model: str) -> None:
     """Notes what a recipe's key stands for, to be told to a person."""
     look = recipe.settings
-    plain = {"model": model, "strength": look.strength, "saturation": look.saturation}
-    ledger.health.set(RECIPE + recipe.key, json.dumps({**plain, "jpeg_quality": look.jpeg_quality}))
+    told = {name: value for name, value in asdict(look).items() if value != SAME}
+    ledger.health.set(RECIPE + recipe.key, json.dumps({"model": model, **told}))

@@ -11,14 +11,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from colorwatch.disk.names import cut_name, next_name, safe_name
+from colorwatch.disk.names import cut_name, next_name, parted, safe_name
 from colorwatch.disk.originals import Fate
 from colorwatch.faultpoint import reach
 from colorwatch.folders import commands, messages
 from colorwatch.ledger import UNFINISHED
-from colorwatch.scan import EXTENSIONS, Facts, Fingerprint, Job, Rendering, Scan, State, printable
+from colorwatch.scan import Fingerprint, Job, Rendering, Scan, State, printable
 from colorwatch.work.patience import backoff
-from colorwatch.work.redoing import replaced_by
+from colorwatch.work.redoing import replaced_by, tell_compromises
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from colorwatch.folders.commands import Command
     from colorwatch.folders.messages import FolderSettings
     from colorwatch.ledger import Ledger
+    from colorwatch.targets import Target
     from colorwatch.work.redoing import Redoing
 
 ADVICE = {
@@ -39,12 +40,12 @@ ADVICE = {
 }
 
 
-def output_names(path: str, facts: Facts) -> Iterator[str]:
+def output_names(path: str, target: Target) -> Iterator[str]:
     """Names for the result of `path`, relative to the outbox: its own, then numbered ones."""
     stem, extension = os.path.splitext(safe_name(path))
-    # Some formats are read and not written; their names end as the result's does.
-    if not any({extension.lower(), facts.extension} <= set(fitting) for fitting in EXTENSIONS.values()):
-        extension = facts.extension
+    # Where its format is not the scan's, its name ends as that one's do.
+    if extension.lower() not in target.extensions:
+        extension = target.extensions[0]
     folder, name = os.path.split(stem)
     first = os.path.join(folder, cut_name(name, 255 - len(extension)) + extension)
     yield first
@@ -52,6 +53,17 @@ def output_names(path: str, facts: Facts) -> Iterator[str]:
     while True:
         yield next_name(first, number)
         number += 1
+
+
+def names_after(output: str, path: str) -> Iterator[str]:
+    """A reserved name, and those that follow it: the scan's name and the config may have changed since it was."""
+    yield output
+    first, number = parted(output)
+    if os.path.splitext(output)[0] == os.path.splitext(safe_name(path))[0]:  # the number is the scan's own
+        first, number = output, 1
+    while True:
+        number += 1
+        yield next_name(first, number)
 
 
 class Steps:
@@ -180,8 +192,8 @@ class Steps:
 
     def on_name_taken(self, message: messages.NameTaken) -> None:
         job = self._over(message.folder, message.job_id)
-        if job.state is State.RENDERED and job.facts:
-            job = self._ledger.reserve_next(job.id, output_names(job.scan.path, job.facts))
+        if job.state is State.RENDERED:
+            job = self._ledger.reserve_next(job.id, names_after(job.output or "", job.scan.path))
             self.resume(job)
 
     def on_spool_lost(self, message: messages.SpoolLost, now: float) -> None:
@@ -282,6 +294,7 @@ class Steps:
             attempt=job.attempt,
             model=self.models.get(job.recipe, ""),
         )
+        tell_compromises(job, self._folders[job.scan.folder].format, self._log)
 
 
 _STUCK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY)

@@ -14,6 +14,7 @@ from colorwatch.colour.colorize import colorize, probe
 from colorwatch.errors import DamagedError, ScanError, TooLargeError
 from colorwatch.metadata.imprint import recall
 from colorwatch.scan import Facts, Fingerprint, Incomplete, Provenance, RenderRequest, RenderSettings
+from colorwatch.targets import target_of
 from colorwatch.work.steps import output_names
 from foreign import ALPHA, CELLS, COLOUR, GREY, PAGE, Cell, rendered
 from pictures import encoded, written
@@ -112,7 +113,7 @@ def test_the_table_in_the_docs_is_that_of_the_tests():
 )
 def test_a_result_s_name_ends_as_its_format_does(path, format, extension, expected):
     facts = Facts(Fingerprint(1, 2, 3, 4), "d", format, extension, 1, 10, 10, 3, 8)
-    assert next(output_names(path, facts)) == expected
+    assert next(output_names(path, target_of(facts, "same"))) == expected
 
 
 # --- what is carried ----------------------------------------------------------------------------------------

@@ -65,6 +65,30 @@ def test_exactly_one_result_is_left(point: str, asked: str, house: House, monkey
     assert list(house.results()) == ["a.png"]
 
 
+# The new result stands and is noted; the old one, of another name, is gone, and that is not noted yet.
+@pytest.mark.parametrize("point", ["committed:3", "committed:4"])
+def test_of_two_formats_the_new_one_is_left(point: str, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_drop(house.path("inbox", "a.png"), photographs(1, side=96)[0])
+    assert house.call("once").returncode == 0
+    assert list(house.results()) == ["a.png"]
+    house.settings |= {"format": "jpeg", "file_times": "scan"}
+    house.write_config()
+    with open(house.path("bench", WANTED), "wb"):
+        pass
+    monkeypatch.setenv("COLORWATCH_FAULT", point)
+    monkeypatch.setenv("COLORWATCH_FAULT_BENCH", house.path("bench"))
+    house.start()
+    eventually(lambda: any(line["event"] == "service.started" for line in house.log()), 30, "started")
+    house.call("reprocess", "--outdated")
+    eventually(lambda: dead(house), 60, "killed")
+    os.unlink(house.path("bench", WANTED))
+    house.start()
+    eventually(lambda: settled(house, "redo"), 60, "made again")
+    eventually(lambda: clean(house), 30, "a clean spool")
+    assert list(house.results()) == ["a.jpg"]
+    assert os.stat(house.path("outbox", "a.jpg")).st_mtime_ns == os.stat(house.path("inbox", "a.png")).st_mtime_ns
+
+
 def clean(house: House) -> bool:
     return files(house.path("outbox", ".colorwatch")) == {}
 

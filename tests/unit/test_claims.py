@@ -6,7 +6,7 @@ import itertools
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -129,6 +129,37 @@ def test_a_job_that_waited_while_the_recipe_changed_is_made_and_noted_by_the_new
     desk.ledger.recipe_is(job, "an older one")
     desk.claim()
     assert desk.ledger.job(job).recipe == RECIPE.key
+
+
+class TestFormats:
+    @pytest.fixture
+    def png(self, desk: Desk) -> Desk:
+        for folder in ("in", "other"):
+            desk.claims._folders[folder] = replace(FOLDER, format="png", file_times="scan")  # type: ignore[index]
+        return desk
+
+    def test_a_result_is_made_in_the_format_that_the_config_asks_for(self, png: Desk) -> None:
+        png.add("a.jpg")
+        request = png.request()
+        assert request is not None
+        assert (request.result, request.keep_time) == ("png", True)
+
+    def test_a_name_that_was_reserved_for_another_format_is_given_back(self, png: Desk) -> None:
+        job = png.add("a.jpg")
+        png.add("a.png", folder="in")
+        png.claim()
+        assert png.ledger.job(job).output == "a (2).png"
+
+    def test_a_name_that_speaks_of_no_format_stays(self, png: Desk) -> None:
+        job = png.add("Aunt Ada")
+        png.claim()
+        assert png.ledger.job(job).output == "Aunt Ada"
+
+    def test_a_webp_s_encoder_counts_for_its_memory(self, desk: Desk) -> None:
+        job = desk.ledger.job(desk.add("a.jpg", 1000))
+        before = desk.claims._cost(job)
+        desk.claims._folders["in"] = replace(FOLDER, format="webp")  # type: ignore[index]
+        assert desk.claims._cost(job) - before == 24_000_000
 
 
 class TestTwoLanes:

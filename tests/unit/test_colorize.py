@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import os
 import stat
@@ -279,3 +280,48 @@ def test_links_and_missing_files_come_to_nothing(tmp_path):
         probe(str(tmp_path), "link.jpg", 10)
     with pytest.raises(GoneError):
         probe(str(tmp_path), "gone.jpg", 10)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_result_s_file_has_the_time_of_its_scan_s_where_that_is_wanted(tmp_path, keep):
+    path = written(tmp_path, "scan", encoded(GREY, "PNG"))
+    os.utime(path, ns=(5, 1_000_000_000_123_456_789))
+    before = os.stat(path)
+    request = RenderRequest(1, str(tmp_path), "scan", Fingerprint.of(before), str(tmp_path / "spool"), keep_time=keep)
+    colorize(request, brown)
+    assert (os.stat(tmp_path / "spool").st_mtime_ns == before.st_mtime_ns) == keep
+
+
+def test_the_time_is_set_before_the_file_is_synced(tmp_path, monkeypatch):
+    path = written(tmp_path, "scan", encoded(GREY, "PNG"))
+    os.utime(path, ns=(5, 1_000_000_000_000_000_000))
+    seen = []
+
+    def look(point):
+        if point == "spool-sync":
+            seen.append(os.stat(tmp_path / "spool").st_mtime_ns)
+
+    monkeypatch.setattr(colorizing, "reach", look)
+    fingerprint = Fingerprint.of(os.stat(path))
+    colorize(RenderRequest(1, str(tmp_path), "scan", fingerprint, str(tmp_path / "spool"), keep_time=True), brown)
+    assert seen == [1_000_000_000_000_000_000]
+
+
+def test_a_share_that_keeps_no_times_costs_no_result(tmp_path, monkeypatch):
+    written(tmp_path, "scan", encoded(GREY, "PNG"))
+    fingerprint = Fingerprint.of(os.stat(tmp_path / "scan"))
+    request = RenderRequest(1, str(tmp_path), "scan", fingerprint, str(tmp_path / "spool"), keep_time=True)
+
+    def refuse(code):
+        def utime(*_, **__):
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(os, "utime", utime)
+
+    refuse(errno.EPERM)
+    colorize(request, brown)
+    os.unlink(tmp_path / "spool")
+    refuse(errno.EIO)
+    with pytest.raises(DiskError):
+        colorize(request, brown)
+    assert not (tmp_path / "spool").exists()

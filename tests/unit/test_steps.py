@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
+import structlog
 
 from colorwatch import log
 from colorwatch.disk.originals import Fate
@@ -15,7 +17,8 @@ from colorwatch.folders import commands, messages
 from colorwatch.folders.messages import FolderSettings
 from colorwatch.ledger import Ledger
 from colorwatch.scan import Facts, Fingerprint, Job, Originals, Rendering, Scan, State
-from colorwatch.work.steps import Steps
+from colorwatch.work.redoing import tell_compromises
+from colorwatch.work.steps import Steps, names_after
 
 FOLDER = FolderSettings("in", "/inbox", "/outbox", Originals.ARCHIVE, "/archive", "/quarantine", 1.0, 60.0, 60.0, True)
 SEEN = Fingerprint(1, 2, 3, 4)
@@ -117,3 +120,43 @@ class TestAnOriginalRenamedWhileItIsToBeCleared:
         assert desk.sent == [commands.Dispose(1, "b.jpg", SEEN)]
         desk.disposed(Fate.GONE)
         assert desk.job().state is State.DONE, "asked for twice, it is gone"
+
+
+@pytest.mark.parametrize(
+    ("output", "path", "following"),
+    [
+        ("a/x.jpg", "a/x.jpg", "a/x (2).jpg"),
+        ("x (2).jpg", "x.jpg", "x (3).jpg"),
+        ("x (7).png", "x (7).tif", "x (7) (2).png"),
+        ("x (7) (2).png", "x (7).tif", "x (7) (3).png"),
+        ("old name.jpg", "renamed.jpg", "old name (2).jpg"),
+    ],
+)
+def test_the_next_name_follows_from_the_present_one(output: str, path: str, following: str) -> None:
+    assert list(itertools.islice(names_after(output, path), 2)) == [output, following]
+
+
+def test_a_scan_renamed_while_its_result_waits_gets_the_next_name_all_the_same(desk: Desk) -> None:
+    desk.ledger.contents.lies_at(1, "renamed.jpg", SEEN)
+    desk.steps.on_name_taken(messages.NameTaken("in", 1))
+    assert desk.job().output == "a (2).jpg"
+
+
+@pytest.mark.parametrize(
+    ("wish", "pages", "losses", "told"),
+    [
+        ("same", 1, "", None),
+        ("png", 1, "", None),
+        ("png", 3, "", "It stays a TIFF: it has 3 pages, and a PNG holds one."),
+        ("jpeg", 1, "16 bits a channel became 8", "16 bits a channel became 8."),
+    ],
+)
+def test_what_a_result_has_no_place_for_is_told(
+    wish: str, pages: int, losses: str, told: str | None, desk: Desk
+) -> None:
+    facts = Facts(SEEN, "bb" * 32, "tiff", ".tif", pages, 640, 480, 1, 16)
+    job = replace(desk.job(), facts=facts, result=replace(RESULT, losses=losses))
+    with structlog.testing.capture_logs() as events:
+        tell_compromises(job, wish, structlog.get_logger())
+    assert [event["reason"] for event in events] == ([told] if told else [])
+    assert all(event["log_level"] == "warning" and event["event"] == "job.compromise" for event in events)
