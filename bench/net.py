@@ -4,7 +4,9 @@
 
 Each engine lives in a child process of its own, under the interpreter that has it: numpy and the engine are all it
 needs, and for `--opencv4` and `--opencv5` nothing else. The children take turns, one forward pass each a round, so that
-whatever else the machine does meets all of them. What is absent is left out, and said. JSON goes to `--out` or stdout.
+whatever else the machine does meets all of them; and they are started anew for each session, as on a virtual machine
+two threads may have a cache in common or not, as chance has it. What is absent is left out, and said. JSON goes to
+`--out` or stdout.
 """
 
 from __future__ import annotations
@@ -162,24 +164,36 @@ def _pipe(pipe: IO[str] | None) -> IO[str]:
     return pipe
 
 
-def measure(contestants: list[Contestant], threads: int, rounds: int) -> dict[str, Any]:
+def measure(contestants: list[Contestant], threads: int, rounds: int, sessions: int) -> dict[str, Any]:
     """Medians, spreads, and the ratio of each contestant's seconds to ours, round by round."""
-    runners = [Runner(contestant, threads) for contestant in contestants]
-    for _ in range(rounds):
+    seconds: dict[str, list[float]] = {contestant.name: [] for contestant in contestants}
+    facts: dict[str, Any] = {}
+    for _ in range(sessions):
+        runners = [Runner(contestant, threads) for contestant in contestants]
+        for _ in range(rounds):
+            for runner in runners:
+                time.sleep(REST)
+                runner.turn()
         for runner in runners:
-            time.sleep(REST)
-            runner.turn()
-    first = np.load(runners[0].files["ab"])
+            runner.close()
+            seconds[runner.name] += runner.seconds
+            facts[runner.name] = runner.facts
+    first = np.load(contestants[0].files["ab"])
     results: dict[str, Any] = {}
-    for runner in runners:
-        runner.close()
-        difference = float(np.abs(np.load(runner.files["ab"]) - first).max())
-        results[runner.name] = {**runner.facts, **spread(runner.seconds), "ab_differs_by": difference}
-    for ours in [runner for runner in runners if runner.name.startswith("ours")]:
-        for other in runners:
-            if not other.name.startswith("ours"):
-                ratios = [theirs / own for theirs, own in zip(other.seconds, ours.seconds, strict=True)]
-                results[ours.name][f"faster_than_{other.name}"] = spread(ratios)
+    for contestant in contestants:
+        difference = float(np.abs(np.load(contestant.files["ab"]) - first).max())
+        own = seconds[contestant.name]
+        medians = [round(median(own[start : start + rounds]), 4) for start in range(0, len(own), rounds)]
+        results[contestant.name] = {
+            **facts[contestant.name],
+            **spread(own),
+            "session_medians": medians,
+            "ab_differs_by": difference,
+        }
+    for ours in [name for name in seconds if name.startswith("ours")]:
+        for other in [name for name in seconds if not name.startswith("ours")]:
+            ratios = [theirs / own for theirs, own in zip(seconds[other], seconds[ours], strict=True)]
+            results[ours][f"faster_than_{other}"] = spread(ratios)
     return results
 
 
@@ -226,14 +240,18 @@ def main() -> None:
     parser.add_argument("--opencv5", help="a Python with OpenCV 5")
     parser.add_argument("--others", help="a Python with onnxruntime and openvino")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=9, help="of each session")
+    parser.add_argument("--sessions", type=int, default=3, help="each with new processes")
     parser.add_argument("--out", help="write the JSON here")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         field = contestants(options, folder)
         if not field:
             parser.error("name at least one interpreter: --opencv4, --opencv5 or --others")
-        results = {f"threads_{threads}": measure(field, threads, options.rounds) for threads in options.threads}
+        results = {
+            f"threads_{threads}": measure(field, threads, options.rounds, options.sessions)
+            for threads in options.threads
+        }
     text = json.dumps(results, indent=2)
     if options.out:
         with open(options.out, "w", encoding="utf-8") as file:

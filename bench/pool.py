@@ -1,6 +1,6 @@
 """Workers forked from a zygote against separate processes: memory of their own, time to a first answer, throughput.
 
-    python bench/pool.py [--model FILE.onnx] [--scans 50] [--rounds 9] [--out FILE.json]
+    python bench/pool.py [--model FILE.onnx or FILE.caffemodel] [--scans 50] [--rounds 9] [--out FILE.json]
 
 Throughput is that of the net alone, two workers at once (bench/bare_worker.py), the two pools in turn, so that whatever
 else the machine does meets both; the ratio is of the rounds' pairs. JSON goes to --out or stdout.
@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -37,20 +38,38 @@ def main() -> None:
     parser.add_argument("--out")
     options = parser.parse_args()
     os.environ["PYTHONPATH"] = os.pathsep.join([HERE, *filter(None, [os.environ.get("PYTHONPATH")])])
-    setup = WorkerSetup(0, os.path.abspath(options.model))
-    told = {
-        "model": os.path.basename(options.model),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f} before",
-        "python": platform.python_version(),
-        "opencv": opencv_version(),
-        **whole_scans(setup, options.picture, options.scans),
-        **throughput(setup, options.rounds, options.seconds),
-    }
+    with tempfile.TemporaryDirectory() as folder:
+        setup = WorkerSetup(0, os.path.abspath(drawn(options.model, folder)))
+        told = {
+            "model": os.path.basename(options.model),
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f} before",
+            "python": platform.python_version(),
+            "opencv": opencv_version(),
+            **whole_scans(setup, options.picture, options.scans),
+            **throughput(setup, options.rounds, options.seconds),
+        }
     text = json.dumps(told, indent=2)
     if options.out:
         with open(options.out, "w", encoding="utf-8") as file:
             file.write(text + "\n")
     print(text)
+
+
+def drawn(model: str, folder: str) -> str:
+    """The ONNX file itself, or of a caffemodel the graph that is fastest on this OpenCV, in `folder`.
+
+    By a child, so that what it takes is not in this process.
+    """
+    if not model.endswith(".caffemodel"):
+        return model
+    path = os.path.join(folder, "published.onnx")
+    draw = (
+        "import sys, cv2; from colorwatch import caffemodel, published; model, path = sys.argv[1:]; "
+        "weights = published.check(caffemodel.read(model), shown=model); "
+        "open(path, 'wb').writelines(published.fast_graph(weights, cv2.__version__))"
+    )
+    subprocess.run([sys.executable, "-c", draw, model, path], check=True)
+    return path
 
 
 def whole_scans(setup: WorkerSetup, picture: str, scans: int) -> dict[str, object]:

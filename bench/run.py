@@ -23,7 +23,7 @@ MEGAPIXELS = (2, 12, 35)
 
 
 def commands(arguments: argparse.Namespace, folder: str) -> dict[str, list[str]]:
-    """Name -> program and arguments, without the Python before and `--out` behind."""
+    """Name -> program and arguments, without `--out` behind. Without a Python before it, it is run by this one."""
     found = {}
     model = arguments.model or synthetic_model(folder)
     if model:
@@ -34,6 +34,9 @@ def commands(arguments: argparse.Namespace, folder: str) -> dict[str, list[str]]
         caffe = ["--prototxt", prototxt] if os.path.exists(prototxt) else []
         found["net"] = ["net.py", model, *known, *caffe]
         found["tree, published net, small"] = ["tree.py", "--model", model, "--net-memory", "small"]
+        found["pool, published net"] = ["pool.py", "--model", model]
+        if arguments.opencv4:
+            found["pool, published net, OpenCV 4"] = [arguments.opencv4, "pool.py", "--model", model]
         found["daemon, published net"] = ["daemon.py", "--model", model, "--count", "24"]
     else:
         print("net: left out, for there is no caffemodel and no COLORWATCH_TESTDATA to make one")
@@ -70,10 +73,11 @@ def main() -> int:
     }
     failed = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        for name, (program, *options) in commands(arguments, folder).items():
+        for name, given in commands(arguments, folder).items():
             print(f"== {name}", flush=True)
             out = os.path.join(folder, "out.json")
-            command = [sys.executable, os.path.join(HERE, program), *options, "--out", out]
+            python, program, *options = [sys.executable, *given] if given[0].endswith(".py") else given
+            command = [python, os.path.join(HERE, program), *options, "--out", out]
             if subprocess.run(command, check=False).returncode or not os.path.exists(out):
                 failed.append(name)
                 continue
