@@ -1,12 +1,12 @@
 """Measures one scan through colorwatch, the net left out, against the original script's steps on the same picture.
 
 `python bench/pipeline.py [--megapixels 35] [--runs 7] [--sessions 3] [--out FILE.json]`. Three child processes of one
-thread each, ours, the original's steps, and OpenCV's imread and imwrite alone, take turns, one scan a turn, so that
-whatever else the machine does meets all of them. Each child's first turn is its first scan, imports included, as a
-script that is started for each picture pays it; the `--runs` after it are the steady state of a worker, which imports
-once for hundreds of scans. A session is repeated with new children. Told are user and system time, medians and spread
-of the ratios turn by turn, and each child's peak memory. The picture is made anew from photographs
-(COLORWATCH_TESTDATA) or, where there are none, from seeded noise of a photograph's spectrum.
+thread each, ours, the original's steps, and OpenCV's imread and imwrite alone, take turns, so that whatever else the
+machine does meets all of them; a turn is one scan, or several small ones up to TURN megapixels. Each child's first turn
+is its first scan, imports included, as a script that is started for each picture pays it; the `--runs` after it are the
+steady state of a worker, which imports once for hundreds of scans. A session is repeated with new children. Told are
+user and system time, medians and spread of the ratios turn by turn, and each child's peak memory. The picture is made
+anew from photographs (COLORWATCH_TESTDATA) or, where there are none, from seeded noise of a photograph's spectrum.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import IO, Any
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 QUALITY = 92
+TURN = 24
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "VIPS_CONCURRENCY": "1"}
 Step = Callable[[str, str], dict[str, Any]]
 
@@ -113,20 +114,20 @@ CHILDREN: dict[str, Callable[[], Step]] = {"original": original, "colorwatch": o
 
 
 def attend(kind: str, picture: str, result: str) -> None:
-    """One scan for each line read; the first one's time is that of the whole process until then."""
+    """As many scans as each line read says; the first line's time is that of the whole process until then."""
     before = 0.0
     step = CHILDREN[kind]()
     import cv2
 
     cv2.setNumThreads(1)
-    for _ in sys.stdin:
-        if os.path.exists(result):
-            os.unlink(result)
-        began = time.perf_counter()
-        told = step(picture, result)
-        wall = time.perf_counter() - began
-        now = time.process_time()
-        print(json.dumps({"cpu": now - before, "wall": wall, "peak_kb": peak_kb(), **told}), flush=True)
+    for line in sys.stdin:
+        began, scans = time.perf_counter(), int(line)
+        for _ in range(scans):
+            if os.path.exists(result):
+                os.unlink(result)
+            told = step(picture, result)
+        cpu, wall = (time.process_time() - before) / scans, (time.perf_counter() - began) / scans
+        print(json.dumps({"cpu": cpu, "wall": wall, "peak_kb": peak_kb(), **told}), flush=True)
         before = time.process_time()
 
 
@@ -148,8 +149,8 @@ class Child:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | ONE_THREAD, text=True, bufsize=1
         )
 
-    def turn(self) -> dict[str, Any]:
-        _pipe(self._child.stdin).write("\n")
+    def turn(self, scans: int) -> dict[str, Any]:
+        _pipe(self._child.stdin).write(f"{scans}\n")
         line = _pipe(self._child.stdout).readline()
         if not line:
             raise SystemExit(f"a child ended with status {self._child.wait()}")
@@ -177,7 +178,8 @@ def compare(megapixels: float, runs: int, sessions: int) -> dict[str, Any]:
         for _ in range(sessions):
             children = {kind: Child(kind, picture, results[kind]) for kind in CHILDREN}
             for number in range(runs + 1):
-                (steady if number else firsts).append({kind: child.turn() for kind, child in children.items()})
+                scans = max(1, round(TURN / megapixels)) if number else 1
+                (steady if number else firsts).append({kind: child.turn(scans) for kind, child in children.items()})
             for child in children.values():
                 child.close()
         sizes = {kind: os.path.getsize(result) for kind, result in results.items()}
@@ -244,7 +246,7 @@ def table(found: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megapixels", type=float, default=35)
-    parser.add_argument("--runs", type=int, default=7, help="scans of each child in a session, after its first")
+    parser.add_argument("--runs", type=int, default=7, help="turns of each child in a session, after its first scan")
     parser.add_argument("--sessions", type=int, default=3)
     parser.add_argument("--out", help="write everything measured to this file, as JSON")
     parser.add_argument("--child", nargs=3, metavar=("KIND", "PICTURE", "RESULT"), help=argparse.SUPPRESS)
