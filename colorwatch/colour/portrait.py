@@ -17,9 +17,10 @@ from colorwatch.errors import ChangedError, DamagedError, DiskError, ScanError, 
 from colorwatch.formats.opening import open_regular
 from colorwatch.scan import Lying, Portrayed, PortrayRequest
 
-THUMB = 400  # the longer side of either half, in pixels: sharp on a phone's screen, about 40 kB for both
-VIEW = 1600  # the same, to fill a window with: about 600 kB, a hundredth of a TIFF
-_QUALITY = 82
+THUMB = 400  # the longer side of either half, in pixels: sharp on a phone's screen, about 50 kB for both
+VIEW = 1600  # the same, to fill a window with: half a megabyte to one, a hundredth of a TIFF
+# All colours: halved ones would run over the seam between before and after.
+_OPTIONS = [cv2.IMWRITE_JPEG_QUALITY, 82, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
 _UNLIKE = 0.02  # by which the proportions of original and result may differ
 
 Pixels = NDArray[np.uint8]
@@ -128,7 +129,7 @@ def _resized(pixels: Pixels, width: int, height: int) -> Pixels:
 
 def _write(path: str, before: Pixels, after: Pixels) -> tuple[int, int]:
     """Both side by side as the new file `path`; width and height of one of them."""
-    _, encoded = cv2.imencode(".jpg", np.hstack((before, after)), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    _, encoded = cv2.imencode(".jpg", np.hstack((before, after)), _OPTIONS)
     # No sync: a thumbnail that a power cut takes is made again, or missed by nobody.
     try:
         with contextlib.suppress(FileNotFoundError):

@@ -20,7 +20,7 @@ from colorwatch.gallery.entry import FORMAT, Entry
 from colorwatch.gallery.files import Files
 from colorwatch.gallery.listing import facets, is_facets
 
-CHUNK = 200  # job numbers in one file: 60 kB, written anew for each picture
+CHUNK = 200  # job numbers in one file: 50 kB, written anew for each picture
 PAGE = ("index.html", "gallery.css", "data.js", "album.js", "viewer.js")
 _PICTURES = 1000  # job numbers in one folder of thumbnails
 _INDEX = "galleryIndex"
