@@ -6,6 +6,7 @@ costs a notice, never a scan; what comes too often is gathered into one.
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import queue
@@ -215,10 +216,12 @@ class Sender:
         request = self.request(notice)
         try:
             # The config takes no address but http and https.
-            with urllib.request.urlopen(request, timeout=SEND_SECONDS) as answer:  # noqa: S310
-                answer.read(1024)
+            with urllib.request.urlopen(request, timeout=SEND_SECONDS):  # noqa: S310
+                pass  # what it says beyond its status may drip in for ever
         except urllib.error.HTTPError as error:
             raise OSError(f"the server answered {error.code}") from None
+        except http.client.HTTPException as error:
+            raise OSError(f"the server's answer is none that HTTP knows ({type(error).__name__})") from None
 
     def request(self, notice: Notice) -> urllib.request.Request:
         """The request for a notice, in the shape that the server takes."""

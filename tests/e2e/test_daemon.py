@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -215,6 +216,37 @@ def test_whoever_asks_for_once_does_not_mean_later(house: House) -> None:
     house.write_config()
     drop(house, "a.jpg")
     assert "1 coloured" in house.call("once").stdout
+
+
+def test_work_goes_on_whatever_the_server_of_notices_does(house: House) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        held: list[socket.socket] = []
+
+        def talk() -> None:
+            for _ in range(3):
+                held.append(server.accept()[0])
+                if len(held) == 1:
+                    held[0].sendall(b"no word of HTTP\r\n\r\n")
+                elif len(held) == 2:
+                    held[1].close()
+
+        threading.Thread(target=talk, daemon=True).start()
+        house.top = {"notify": {"webhook": f"http://127.0.0.1:{server.getsockname()[1]}/"}}
+        house.write_config()
+        house.start()
+        for number in range(3):
+            drop(house, f"{number}.jpg")
+            Path(house.path("inbox", f"bad {number}.jpg")).write_bytes(b"this is no picture at all, only words " * 10)
+        house.wait_done(3, 60)
+        eventually(lambda: house.counts().get("quarantined") == 3, 30, "the bad ones are in quarantine")
+        eventually(lambda: len(held) == 3, 30, "nonsense, a slammed door, silence: each was met")
+        begun = time.monotonic()
+        assert house.stop() == 0
+        assert time.monotonic() - begun < 12, "a server that is silent does not keep it from ending"
+        for connection in held:
+            connection.close()
+    assert "Traceback" not in Path(house.path("log")).read_text()
+    assert len(events(house, "notice.failed")) == 1
 
 
 def test_figures_and_notices_follow_the_work(house: House) -> None:

@@ -173,6 +173,33 @@ class TestServers:
         made.close()
         assert capsys.readouterr().err.count("notice.failed") == 1
 
+    @pytest.mark.parametrize("answer", [b"no word of HTTP\r\n\r\n", b""])
+    def test_one_that_answers_nonsense_is_said_and_the_next_notice_still_goes_out(
+        self, answer: bytes, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        import socket
+
+        def broken(listener: socket.socket) -> None:
+            for _ in range(2):
+                connection, _address = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(answer)
+
+        log.configure("debug", "json")
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            talker = threading.Thread(target=broken, args=(listener,), daemon=True)
+            talker.start()
+            settings = Notify(webhook=f"http://127.0.0.1:{listener.getsockname()[1]}/")
+            made = running(settings, Sender(settings).send)
+            for _ in range(2):
+                made.tell(Notice("quarantine", "T", "x"))
+            eventually(lambda: len(made._sent) == 2 and not talker.is_alive(), 10, "both were tried")
+            made.close()
+        told = capsys.readouterr().err
+        assert told.count("notice.failed") == 1
+        assert "Traceback" not in told
+
     def test_one_that_never_answers_does_not_keep_the_daemon_from_ending(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(notices, "SEND_SECONDS", 3.0)
         import socket
