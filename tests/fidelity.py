@@ -407,6 +407,11 @@ def _refused() -> list[Cell]:
         ("floating-point numbers beyond 1", tiff(float_range, photometric="minisblack"), "not all between 0 and 1"),
         ("YCbCr without JPEG", lambda: tiff_by_hand(COLOUR.tobytes(), 120, 80, ycbcr), "YCbCr"),
         ("tiles of one channel each", tiff(planes, **tiles), "one channel each"),
+        (
+            "without a word on what its numbers stand for",
+            lambda: tiff_by_hand(GREY.tobytes(), 120, 80, {262: None}),
+            "numbers stand for",
+        ),
         ("six channels", tiff(np.dstack([COLOUR, COLOUR]), photometric="rgb", extrasamples=[0, 0, 0]), "6 channels"),
     ]
     return [Cell("TIFF", kind, content, refusal=refusal) for kind, content, refusal in refusals]

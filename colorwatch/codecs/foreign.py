@@ -223,7 +223,7 @@ class _Heic(_Whole):
     def _decoded(self) -> Levels:
         try:
             whole = np.asarray(self._image)
-        except (ValueError, RuntimeError, OSError) as error:
+        except (ValueError, RuntimeError, OSError, EOFError, SyntaxError) as error:
             if short_of_memory(error):
                 raise MemoryShortError from error
             raise DamagedError("The picture is damaged and does not decode.") from error

@@ -188,6 +188,8 @@ def _gif(file: _File) -> Outline:
             at = _behind_blocks(file, at + 11 + _gif_colours(file.read(at + 9, 1)[0]))
         elif kind == b"!":
             at = _behind_blocks(file, at + 2)
+        elif kind == b"\0":
+            at += 1  # an empty block too many, as some writers leave one; all decoders pass over it
         else:
             break
     found.reason = "The GIF breaks off: bytes that belong to no part of it stand in its middle."

@@ -331,7 +331,7 @@ def _walk_png(stream: _Stream) -> _Header:
                 header.reason = "The PNG breaks off: one of its parts is not what it should be."
                 return header
             checksum = zlib.crc32(kind)
-            body = stream.peek(13) if kind == b"IHDR" else b""
+            body = stream.peek(13) if kind in (b"IHDR", b"acTL") else b""
             while length:
                 part = min(length, CHUNK)
                 for piece in stream.pieces(part):
@@ -342,6 +342,8 @@ def _walk_png(stream: _Stream) -> _Header:
                 return header
             if kind == b"IHDR":
                 _png_header(header, body)
+            elif kind == b"acTL" and int.from_bytes(body[:4], "big") > 1:
+                header.unsupported = "It is an animated PNG; this version colours still pictures."
             drawn = drawn or kind == b"IDAT"
             if kind == b"IEND":
                 if not drawn:

@@ -136,6 +136,8 @@ def _unsupported(directory: Directory) -> str:
     bits, sample = directory.number(_BITS, 1), directory.number(_FORMAT, _WHOLE)
     colours, compression = directory.number(_COLOUR), directory.number(259, 1)
     lab = colours in (_LAB, _ICC_LAB)
+    if _COLOUR not in directory.entries:
+        return "It is a TIFF that does not say what its numbers stand for (PhotometricInterpretation); save it anew."
     if sample == _FLOAT:
         if bits not in (16, 32):
             return f"It is a TIFF of floating-point numbers of {bits} bits; this version reads those of 16 and 32."

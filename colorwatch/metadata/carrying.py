@@ -8,6 +8,7 @@ says of itself joins them here (see `imprint`).
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -19,7 +20,10 @@ from colorwatch.scan import Provenance
 
 MAX_BYTES = 32 << 20  # of all that is carried; real scans have under a megabyte
 
+MAX_TEXT = 1 << 20  # bytes of a text of a PNG, unpacked; some readers refuse the picture for a longer one
+
 _PNG_CHUNKS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME", b"pHYs")
+_PNG_SIZES = {b"pHYs": 9, b"tIME": 7}
 _PNG_DROPPED = (b"pHYs", b"eXIf", b"tEXt", b"iTXt", b"zTXt", b"tIME", b"bKGD")
 _XMP = (XMP_SEGMENT, b"http://ns.adobe.com/xmp/extension/\0")
 _PHOTOSHOP = b"Photoshop 3.0\0"
@@ -177,6 +181,8 @@ def _of_png(descriptor: int, size: int, provenance: Provenance | None) -> Luggag
     try:
         for kind, body in png_chunks(descriptor, size, _PNG_CHUNKS):
             kept = body
+            if len(body) != _PNG_SIZES.get(kind, len(body)) or not _unpacks(kind, body):
+                continue  # damaged, or made to harm: readers give up on it
             if kind == b"eXIf":
                 exif = bytearray(body)
                 tidy_exif(exif, 0, found)
@@ -190,6 +196,21 @@ def _of_png(descriptor: int, size: int, provenance: Provenance | None) -> Luggag
         imprint.on_png(parts, provenance, found.tool_known)
     found.head = b"".join(png_chunk(*part) for part in parts)
     return found
+
+
+def _unpacks(kind: bytes, body: bytes) -> bool:
+    """Whether a text is packed soundly, if at all, and no longer than MAX_TEXT (PNG, third edition, 11.3.3)."""
+    rest = body.partition(b"\0")[2]
+    if kind == b"zTXt":
+        squeezed = rest[1:]
+    elif kind == b"iTXt" and rest[:1] == b"\1":
+        squeezed = rest[2:].split(b"\0", 2)[-1]
+    else:
+        return True
+    try:
+        return len(zlib.decompressobj().decompress(squeezed, MAX_TEXT + 1)) <= MAX_TEXT
+    except zlib.error:
+        return False
 
 
 # --- putting it in -----------------------------------------------------------------------------------------

@@ -220,6 +220,24 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path):
         probe(str(tmp_path), "scan", 200.0)
 
 
+def test_a_heic_whose_packed_picture_ends_too_early_is_damaged(tmp_path):
+    pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    content = bytearray(next(cell for cell in READ if cell.suffix == ".heic").content())
+    at = content.index(b"mdat") + 4
+    content[at : at + 4] = b"\xff\xff\xff\x7f"  # the length of its first part
+    with pytest.raises(DamagedError, match="damaged"):
+        coloured(tmp_path, bytes(content))
+
+
+def test_a_gif_with_an_empty_block_too_many_is_read(tmp_path):
+    content = encoded(GREY, "GIF")
+    assert content.endswith(b"\0;")
+    facts, spool = coloured(tmp_path, content[:-1] + b"\0\0;")
+    with Image.open(spool) as image:
+        assert image.size == (300, 200)
+    assert facts.pages == 1
+
+
 def test_a_plain_pnm_that_holds_words_is_damaged(tmp_path):
     written(tmp_path, "scan", b"P2\n4 2\n255\n1 2 3 four 5 6 7 8\n")
     with pytest.raises(DamagedError, match="numbers"):

@@ -2,6 +2,7 @@ import contextlib
 import io
 import os
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from colorwatch.codecs.codec import open_document, writer_for
 from colorwatch.colour.rows import Source
 from colorwatch.errors import DamagedError, DiskError, NotAPictureError, UnsupportedError
 from colorwatch.metadata.carrying import Luggage, pack
+from colorwatch.metadata.pieces import png_chunk
 from colorwatch.scan import RenderSettings
 from pictures import encoded, gradient, opened, written
 from tiffs import tiff_by_hand
@@ -483,3 +485,22 @@ def test_damaged_metadata_never_costs_the_scan(tmp_path):
             descriptor = os.open(written(tmp_path, "scan", bytes(damaged)), os.O_RDONLY)
             assert isinstance(pack(format.lower(), descriptor, len(damaged)), Luggage)
             os.close(descriptor)
+
+
+@pytest.mark.parametrize(("kind", "body"), [(b"pHYs", b""), (b"pHYs", bytes(8)), (b"tIME", b""), (b"tIME", bytes(6))])
+def test_a_part_of_a_png_that_is_not_as_long_as_it_must_be_is_left_behind(tmp_path, kind, body):
+    plain = encoded(GREY, "PNG")
+    saved(written(tmp_path, "scan", plain[:33] + png_chunk(kind, body) + plain[33:]), tmp_path / "result")
+    content = (tmp_path / "result").read_bytes()
+    assert kind not in content
+    assert opened(tmp_path / "result").size == (120, 80)
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt"])
+@pytest.mark.parametrize(("size", "carried"), [(1 << 20, True), ((1 << 20) + 1, False), (50 << 20, False), (-1, False)])
+def test_a_text_that_unpacks_without_end_is_left_behind(tmp_path, kind, size, carried):
+    packed = zlib.compress(b" " * size) if size > 0 else b"no zlib"
+    body = b"Comment\0" + (b"\0" if kind == b"zTXt" else b"\1\0\0\0") + packed
+    plain = encoded(GREY, "PNG")
+    saved(written(tmp_path, "scan", plain[:33] + png_chunk(kind, body) + plain[33:]), tmp_path / "result")
+    assert (packed in (tmp_path / "result").read_bytes()) == carried

@@ -213,3 +213,20 @@ def test_no_damage_raises_anything_but_a_scan_error(name, cut, changes, near):
         assert found.complete or found.reason
     except ScanError:
         pass
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2])
+def test_a_png_that_moves_is_refused_by_name(tmp_path, frames):
+    plain = encoded(gradient(), "PNG")
+    chunk = b"acTL" + struct.pack(">II", frames, 0)
+    content = plain[:33] + struct.pack(">I", 8) + chunk + struct.pack(">I", zlib.crc32(chunk)) + plain[33:]
+    (tmp_path / "scan").write_bytes(content)
+    descriptor = os.open(tmp_path / "scan", os.O_RDONLY)
+    try:
+        if frames < 2:
+            assert examine(descriptor).complete
+        else:
+            with pytest.raises(UnsupportedError, match="animated PNG"):
+                examine(descriptor)
+    finally:
+        os.close(descriptor)
