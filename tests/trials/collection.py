@@ -13,6 +13,7 @@ import collections
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
@@ -57,12 +58,18 @@ def gather(folders: list[str], inbox: str, limit: int) -> int:
     return count
 
 
-def opens(path: str) -> str:
-    """Why a result cannot be read by another library, or ""."""
+def complaints(path: str) -> list[str]:
+    """What qpdf says against a PDF, without its name and its offsets."""
+    with pikepdf.open(path) as pdf:
+        return [each.rpartition("): ")[2] for each in pdf.check_pdf_syntax()]
+
+
+def opens(path: str, scan: str) -> str:
+    """Why a result cannot be read by another library, or ""; what is said against its scan, too, is not its fault."""
     try:
         if path.lower().endswith(".pdf"):
-            with pikepdf.open(path) as pdf:
-                return "; ".join(pdf.check_pdf_syntax())
+            before = complaints(scan) if scan.lower().endswith(".pdf") else []
+            return "; ".join(each for each in complaints(path) if each not in before)
         with warnings.catch_warnings(), Image.open(path) as image:
             warnings.simplefilter("ignore")
             for page in range(getattr(image, "n_frames", 1)):
@@ -89,7 +96,7 @@ def look(house: House, wanted: set[str], listed: bool) -> Counts:
         if kind in _OURS or state not in ("done", "quarantined", "skipped"):
             found.wrong.append(f"{name}: {state}, {kind}, {reason}")
         if state == "done" and output is not None:
-            fault = opens(house.path("outbox", os.fsdecode(output)))
+            fault = opens(house.path("outbox", os.fsdecode(output)), house.path("inbox", name))
             found.wrong += [f"{name}: its result does not open ({fault})"] if fault else []
         if listed:
             print(name, state, kind, reason or "", sep="\t")
@@ -118,8 +125,6 @@ def main() -> int:
         began, code = time.monotonic(), 5
         for _ in range(5):
             with open(house.path("log"), "ab") as log:
-                import subprocess
-
                 code = subprocess.run(house.command("once"), stdout=log, stderr=log, check=False).returncode
             if code != 5:
                 break
@@ -127,7 +132,7 @@ def main() -> int:
         found = look(house, set(files(house.path("inbox"))), given.list)
         if code not in (0, 1):
             found.wrong.append(f"colorwatch once ended with {code}")
-            shutil.copyfile(house.path("log"), "/tmp/collection.log")
+            print(*house.log()[-5:], sep="\n")
     print(f"{count} files, {seconds:.0f} s, exit code {code}")
     for ending, counts in sorted(found.endings.items()):
         print(f"  {ending:8}", ", ".join(f"{number} {what}" for what, number in counts.most_common()))
