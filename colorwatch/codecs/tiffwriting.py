@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from colorwatch.codecs.jpegstrips import BLOCK, StripError, whole_strip
+from colorwatch.codecs.jpegstrips import StripError, fitting_rows, whole_strip
 from colorwatch.codecs.pages import Page, Paint
 from colorwatch.codecs.streams import Writer
 from colorwatch.codecs.tiffout import append_directory, append_page, file_head, jpeg_entries
@@ -47,9 +47,9 @@ class TiffWriter:
         self._written = 0
         self._link_at = 0
 
-    def strip_rows(self, _width: int, wanted: int, /) -> int:
+    def strip_rows(self, width: int, wanted: int, /) -> int:
         """See `pages.PageWriter`."""
-        return max(1, wanted // BLOCK) * BLOCK if self._wish == "jpeg" else wanted
+        return fitting_rows(width, wanted) if self._wish == "jpeg" else wanted
 
     def add(self, page: Page, bits: int, rows: int, paint: Paint, /) -> None:
         """See `pages.PageWriter`."""

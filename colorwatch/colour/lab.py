@@ -243,9 +243,12 @@ class Painter:
     def __init__(self, pixels: Rows, chroma: Chroma, rows: int, blue_first: bool = False) -> None:
         """`pixels` (height, width) grey or (height, width, 3) RGB; strips have at most `rows` rows.
 
-        With `blue_first` the result is BGR, as OpenCV's encoders take it.
+        With `blue_first` the result is BGR, as OpenCV's encoders take it. A strip higher than `strip_rows` is painted
+        in parts of that height, whose buffers stay in the cache: encoders take higher ones than that with profit.
         """
         width = pixels.shape[1]
+        self._levels: Levels = np.empty((rows, width, 3), pixels.dtype)
+        rows = self._rows = min(rows, strip_rows(width))
         self._pixels = pixels
         self._chroma = chroma
         self._mix = _FROM_XYZ[::-1] if blue_first else _FROM_XYZ
@@ -253,10 +256,15 @@ class Painter:
         self._planes = [np.empty((rows, width), np.float32) for _ in range(6)]
         self._steps = np.empty((rows, width), np.uint16)
         self._channels: list[Levels] = [np.empty((rows, width), pixels.dtype) for _ in range(3)]
-        self._levels: Levels = np.empty((rows, width, 3), pixels.dtype)
 
     def paint(self, top: int, bottom: int) -> Levels:
         """RGB or BGR (bottom - top, width, 3) of rows `top` to `bottom`; valid until the next call."""
+        for first in range(top, bottom, self._rows):
+            last = min(first + self._rows, bottom)
+            self._paint(first, last, self._levels[first - top : last - top])
+        return self._levels[: bottom - top]
+
+    def _paint(self, top: int, bottom: int, levels: Levels) -> None:
         count = bottom - top
         ab = self._ab[:count]
         x, y, z, rise, rest, spare = (plane[:count] for plane in self._planes)
@@ -272,9 +280,7 @@ class Painter:
         _bring_inside(y, lights, x, self._slack)
         for light, channel in zip(lights, channels, strict=True):
             self._encode(light, channel)
-        levels = self._levels[:count]
         cv2.merge(channels, dst=levels)
-        return levels
 
     def _take_light(self, pixels: Levels, light: Floats, rise: Floats) -> None:
         """Y (white is 1) of a strip of pixels, and f(Y) - 6/29."""

@@ -135,6 +135,18 @@ def test_tables_of_either_opencv_give_the_same_pixels(colours, monkeypatch):
     assert (painted(pixels, ab) == first).all()
 
 
+@pytest.mark.parametrize("part", [1, 7, 30, 60])
+def test_a_strip_that_is_painted_in_parts_is_the_same(part, monkeypatch):
+    rng = np.random.default_rng(7)
+    pixels = rng.integers(0, 256, (60, 90), dtype=np.uint8)
+    ab = rng.uniform(-60, 60, (56, 56, 2)).astype(np.float32)
+    whole = painted(pixels, ab).copy()
+    monkeypatch.setattr("colorwatch.colour.lab.STRIP_PIXELS", 90 * part)
+    painter = Painter(pixels, Chroma(ab, 90, 60), 40)
+    assert (painter.paint(0, 40) == whole[:40]).all()
+    assert (painter.paint(40, 60) == whole[40:]).all()
+
+
 def test_colours_beyond_the_gamut_lose_chroma_and_no_lightness():
     grey = np.tile(np.arange(256, dtype=np.uint8), (2, 1))
     for ab in [(200, 0), (-200, 0), (0, 200), (0, -200), (128, -128), (-128, 128)]:
