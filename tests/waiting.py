@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Iterable
 
 PAUSE_SECONDS = 0.01
+PATIENCE = float(os.environ.get("COLORWATCH_PATIENCE", "1"))  # times as long is waited on a machine with other work
 
 
 def eventually(predicate: Callable[[], object], timeout: float = 10.0, message: str = "") -> None:
-    """Returns as soon as `predicate()` is true; fails with `message` once `timeout` seconds have passed."""
+    """Returns as soon as `predicate()` is true; fails with `message` after `timeout` seconds, times PATIENCE."""
+    timeout *= PATIENCE
     deadline = time.monotonic() + timeout
     while not predicate():
         if time.monotonic() > deadline:

@@ -4,7 +4,8 @@
 
 Sections: points, random, workers, ends, calls, full, away, queue, race, poison, ledger; and soak, by its name alone.
 Each prints a row a run and writes tests/torture/results/SECTION.json. Exit code 1 if anything was lost, doubled, torn,
-left behind, put into quarantine without cause, or left unfinished.
+left behind, put into quarantine without cause, or left unfinished. On a machine that has much other work to do,
+COLORWATCH_PATIENCE=5 lets it wait five times as long for everything.
 """
 
 from __future__ import annotations
