@@ -41,3 +41,37 @@ def opened(path: str) -> Image.Image:
     image = Image.open(io.BytesIO(content))
     image.load()
     return image
+
+
+def scene(width: int = 480, height: int = 360, seed: int = 0) -> NDArray[np.uint8]:
+    """A picture in colour (RGB) as full of things as a photograph: shapes in many colours, texture, soft light."""
+    import cv2
+
+    rng = np.random.default_rng(seed)
+    found = cv2.resize(
+        rng.uniform(40, 220, (5, 6, 3)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
+    )
+    for _ in range(60):
+        centre = (int(rng.integers(width)), int(rng.integers(height)))
+        size = (int(rng.integers(4, width // 7)), int(rng.integers(4, height // 7)))
+        shade = tuple(float(level) for level in rng.uniform(10, 245, 3))
+        cv2.ellipse(found, centre, size, float(rng.uniform(0, 180)), 0, 360, shade, -1, cv2.LINE_AA)
+    found += cv2.GaussianBlur(rng.normal(0, 40, (height, width, 1)).astype(np.float32), (0, 0), 1.5)[..., None]
+    return np.clip(np.rint(found), 0, 255).astype(np.uint8)
+
+
+def written_page(width: int = 600, height: int = 850) -> NDArray[np.uint8]:
+    """A grey page of text."""
+    import cv2
+
+    page = np.full((height, width), 244, np.uint8)
+    for line, top in enumerate(range(70, height - 60, 22)):
+        text = "the quick brown fox jumps over it"[line % 5 : 30 + line % 3]
+        cv2.putText(page, text, (50, top), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 30, 1, cv2.LINE_AA)
+    return page
+
+
+def grey_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    import cv2
+
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)

@@ -188,6 +188,7 @@ TABLE: dict[str, set[str]] = {
         *("carrying", "decoding", "errors", "foreign", "packing", "pages", "pdf", "pdfout", "scan", "signatures"),
         *("tiffkinds", "tiffwriting", "webpout", "writing"),
     },
+    "judge": set(),
     "lab": set(),
     "deep": {"lab"},
     "adapting": {"errors", "manifest", "scan"},
@@ -220,7 +221,7 @@ IN_WORKERS = {
     *("worker", "zygote", "signatures", "tifftags", "structure", "carrying", "jpegstrips", "codec", "lab", "adapting"),
     *("deep", "decoding", "icc", "pages", "rows", "spaces", "tiffout", "writing"),
     *("streams", "tiffkinds", "net", "colorize", "caffemodel", "published"),
-    *("pieces", "xmp", "provenance", "imprint"),
+    *("pieces", "xmp", "provenance", "imprint", "judge"),
     *("foreign", "loose", "outlines", "packing", "pdf", "pdffile", "pdfout", "rasters", "tiffwriting", "webpout"),
 }
 

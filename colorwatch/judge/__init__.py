@@ -1,0 +1,93 @@
+"""What a page is, judged before the net sees it: in colour, grey or toned; a photograph, text, line art or blank.
+
+The thresholds were chosen on one set of pages and tried on another (`tests/trials/judging.py`, `docs/judging.md`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from colorwatch.judge.colours import Colours, measure
+from colorwatch.judge.ink import Ink, look
+
+Bytes = NDArray[np.uint8]
+
+BIAS, WEIGHTS = -4.28, (-2.21, 0.71, 3.55, 1.19, 1.67, 0.66)  # of `index`; see `tests/trials/judging.py choose`
+TONED = 3.0  # mean chroma of toning and paper at which a page is called toned
+PAPER = 0.87  # the share of even paper that a page of strokes has; no photograph was seen to have more than 0.81
+INKED = 0.4  # no page of strokes has more of its paper inked
+BLANK_PAPER, BLANK = 0.97, 0.003  # the share of paper on an empty page, and of ink at the most: punch holes, dust
+LIGHT = 90  # the level of paper, at the least: an even dark page is a night
+SLOPE = 150  # levels by which light on paper may fall off: an even change from black to white is a sky
+SMALLEST = 128  # pixels: of a smaller page it cannot be told whether it is text
+LETTERS, LETTERED = 40, 0.5  # pieces of the size of letters, and their share of the ink, that make it text
+
+
+class Kind(StrEnum):
+    """What a page is. The first three are pictures."""
+
+    COLOUR = "colour"
+    GREY = "grey"
+    TONED = "toned"
+    TEXT = "text"
+    LINE_ART = "line-art"
+    BLANK = "blank"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a page is, by which figures. `colours` is None for a page without any."""
+
+    kind: Kind
+    figures: dict[str, float]
+    colours: Colours | None = None
+
+    @property
+    def is_picture(self) -> bool:
+        return self.kind in (Kind.COLOUR, Kind.GREY, Kind.TONED)
+
+
+def judge(picture: Bytes) -> Judgement:
+    """What a page is whose picture, made small, is this: (height, width) grey or (height, width, 3) RGB."""
+    grey = picture if picture.ndim == 2 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+    ink = look(grey)
+    figures = {"paper": round(ink.paper, 3)} | ({"ink": round(ink.ink, 4)} if ink.ink else {})
+    kind = _of_strokes(ink) if min(grey.shape) >= SMALLEST else None
+    colours = None if kind is not None or _is_colourless(picture) else measure(picture)
+    if colours is not None:
+        own = index(colours)
+        figures |= {"own_colours": round(own, 2), "chroma": round(colours.chroma, 2), "tone": round(colours.tone, 2)}
+        kind = Kind.COLOUR if own > 0 else Kind.TONED if colours.tone >= TONED else Kind.GREY
+    return Judgement(kind or Kind.GREY, figures, colours)
+
+
+def index(colours: Colours) -> float:
+    """How surely a page is in colour: above 0 it is taken to be.
+
+    A logistic regression on the logarithms of the figures. It asks for chroma that neither toning nor paper explains,
+    in the page's most coloured twentieth, over much of it, and in detail; for less of it where all chroma is little.
+    """
+    figures = (colours.chroma, colours.tone, colours.own, colours.typical, colours.detail, colours.field)
+    return BIAS + sum(weight * math.log(figure + 0.3) for weight, figure in zip(WEIGHTS, figures, strict=True))
+
+
+def _of_strokes(ink: Ink) -> Kind | None:
+    """Text, line art or blank, or None for a picture."""
+    if ink.level < LIGHT or ink.slope > SLOPE or ink.paper < PAPER or ink.ink > INKED:
+        return None
+    if ink.ink < BLANK:
+        return Kind.BLANK if ink.paper >= BLANK_PAPER else None
+    return Kind.TEXT if ink.pieces >= LETTERS and ink.lettered >= LETTERED else Kind.LINE_ART
+
+
+def _is_colourless(picture: Bytes) -> bool:
+    if picture.ndim == 2:
+        return True
+    red, green, blue = cv2.split(picture)
+    return not (cv2.absdiff(red, green).any() or cv2.absdiff(blue, green).any())

@@ -1,0 +1,196 @@
+"""Photographs of which it is known what they are: in colour, grey, toned; made from photographs in colour."""
+
+from __future__ import annotations
+
+import functools
+import os
+import tarfile
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+LEAST_CHROMA = 2.5  # of a photograph that counts as one in colour: as for training
+FAINTEST = 4.0  # mean chroma that a photograph is faded to, at the least
+
+# Twenty tones, as RGB of black, of a middle grey and of white: what toning baths, papers and their age make of a print.
+TONES = {
+    "sepia": ((28, 18, 12), (140, 108, 78), (248, 236, 214)),
+    "sepia, light": ((40, 34, 30), (146, 128, 110), (250, 246, 238)),
+    "sepia, strong": ((40, 20, 5), (150, 100, 50), (245, 222, 179)),
+    "brown": ((30, 22, 18), (130, 112, 100), (240, 232, 222)),
+    "red brown": ((38, 16, 12), (148, 102, 84), (246, 228, 214)),
+    "gold": ((30, 26, 10), (142, 126, 84), (250, 242, 210)),
+    "selenium": ((22, 14, 20), (124, 112, 122), (246, 242, 240)),
+    "selenium, strong": ((30, 10, 22), (132, 100, 116), (246, 236, 232)),
+    "cyanotype": ((6, 24, 60), (70, 116, 160), (238, 244, 246)),
+    "cyanotype, light": ((30, 48, 74), (110, 136, 160), (242, 244, 240)),
+    "blue": ((16, 20, 36), (112, 122, 142), (240, 244, 250)),
+    "green": ((14, 26, 16), (108, 130, 108), (238, 246, 234)),
+    "albumen": ((52, 36, 26), (154, 130, 100), (240, 226, 188)),
+    "platinum": ((36, 34, 32), (132, 130, 126), (244, 242, 234)),
+    "salt print": ((58, 38, 34), (160, 130, 116), (242, 230, 210)),
+    "tintype": ((14, 14, 16), (104, 100, 96), (196, 188, 176)),
+    "cold paper": ((18, 20, 24), (124, 128, 134), (246, 250, 254)),
+    "warm paper": ((20, 18, 16), (130, 126, 120), (252, 248, 236)),
+    "split, blue shadows and yellow lights": ((14, 20, 44), (128, 122, 116), (252, 240, 206)),
+    "split, brown shadows and cold lights": ((44, 26, 14), (136, 126, 118), (240, 246, 250)),
+}
+
+
+def photographs(source: str, limit: int = 0, seed: int = 0) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and RGB of each photograph in a folder of JPEGs or of tars; at most `limit`, chosen by `seed`."""
+    found = []
+    for name in sorted(os.listdir(source)):
+        path = os.path.join(source, name)
+        if name.endswith(".tar"):
+            with tarfile.open(path) as tar:
+                found += [(path, member) for member in sorted(tar.getnames()) if member.endswith(".jpg")]
+        elif name.endswith((".jpg", ".png")):
+            found.append(("", path))
+    if limit:
+        rng = np.random.default_rng(seed)
+        found = [found[at] for at in sorted(rng.choice(len(found), min(limit, len(found)), replace=False))]
+    for path, name in found:
+        if path:
+            content = _member(path, name)
+        else:
+            with open(name, "rb") as file:
+                content = file.read()
+        picture = cv2.cvtColor(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        yield os.path.basename(name), picture
+
+
+@functools.cache
+def _opened(path: str) -> tarfile.TarFile:
+    return tarfile.open(path)
+
+
+def _member(path: str, name: str) -> bytes:
+    file = _opened(path).extractfile(name)
+    return file.read() if file else b""
+
+
+def chroma_of(picture: np.ndarray) -> float:
+    """The mean."""
+    ab = lab_of(picture)[..., 1:]
+    return float(np.hypot(ab[..., 0], ab[..., 1]).mean())
+
+
+def lab_of(picture: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+
+
+def rgb_of(lab: np.ndarray) -> np.ndarray:
+    rgb = cv2.cvtColor(np.ascontiguousarray(lab, np.float32), cv2.COLOR_Lab2RGB)
+    return np.clip(np.rint(rgb * 255), 0, 255).astype(np.uint8)
+
+
+def in_colour(picture: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:
+    """Kind and picture: as it is, with faint colours, as a faded print, and as a small JPEG."""
+    yield "as it is", picture
+    lab = lab_of(picture)
+    share = max(rng.uniform(0.3, 0.7), FAINTEST / max(chroma_of(picture), FAINTEST))
+    faint = lab.copy()
+    faint[..., 1:] *= share
+    yield "faint", rgb_of(faint)
+    print_ = lab.copy()
+    print_[..., 0] = rng.uniform(5, 25) + print_[..., 0] * rng.uniform(0.6, 0.75)
+    print_[..., 1:] *= max(rng.uniform(0.45, 0.8), share)
+    print_[..., 1:] += np.float32([rng.uniform(0, 10), rng.uniform(0, 12)])  # magenta and yellow are what is left
+    yield "faded print", rgb_of(print_)
+    yield "small JPEG", as_jpeg(picture, int(rng.integers(30, 60)))
+
+
+def in_grey(picture: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:
+    """Kind and picture: grey, with noise of scanner and JPEG, with a cast, with a stamp or a pen's lines."""
+    grey = grey_of(picture, rng)
+    plain = np.dstack([grey] * 3)
+    yield "grey", plain
+    yield "grey, JPEG", as_jpeg(noisy(plain, rng, rng.uniform(0.5, 2)), int(rng.integers(60, 95)))
+    yield "grey, coarse noise and JPEG", as_jpeg(noisy(plain, rng, rng.uniform(2, 7)), int(rng.integers(30, 90)))
+    cast = plain.astype(np.float32) * rng.uniform(0.94, 1, 3).astype(np.float32)
+    yield "grey, a cast of the scanner", as_jpeg(noisy(clipped(cast), rng, 1), int(rng.integers(60, 95)))
+    yield "grey, stamp or pen", as_jpeg(noisy(marked(plain, rng), rng, 1), int(rng.integers(60, 95)))
+
+
+def in_tones(picture: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:
+    """Kind and picture: one of TONES, evenly; yellowed unevenly; with a vignette; all of them as JPEGs with noise."""
+    grey = grey_of(picture, rng)
+    tone = list(TONES)[int(rng.integers(len(TONES)))]
+    toned = tone_of(grey, tone)
+    yield f"toned: {tone}", as_jpeg(noisy(toned, rng, rng.uniform(0, 3)), int(rng.integers(50, 95)))
+    uneven = yellowed(np.dstack([grey] * 3), rng)
+    yield "yellowed unevenly", as_jpeg(noisy(uneven, rng, rng.uniform(0, 2)), int(rng.integers(50, 95)))
+    both = vignetted(yellowed(tone_of(grey, tone), rng), rng)
+    yield "toned, yellowed unevenly, vignette", as_jpeg(noisy(both, rng, rng.uniform(0, 2)), int(rng.integers(50, 95)))
+
+
+def grey_of(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As a film saw it: each with weights of its own for red, green and blue; often faded."""
+    weights = rng.dirichlet((3, 6, 2)).astype(np.float32)
+    grey = picture.astype(np.float32) @ weights
+    if rng.random() < 0.5:
+        black, white = rng.uniform(0, 50), rng.uniform(200, 255)
+        grey = black + grey * ((white - black) / 255)
+    return clipped(grey)
+
+
+def tone_of(grey: np.ndarray, tone: str) -> np.ndarray:
+    stops = np.array(TONES[tone], np.float64)
+    table = np.stack([np.interp(np.arange(256), (0, 128, 255), stops[:, band]) for band in range(3)], axis=1)
+    table = cv2.GaussianBlur(table, (1, 61), 0, borderType=cv2.BORDER_REPLICATE)
+    return clipped(table[grey])
+
+
+def slow(shape: tuple[int, ...], rng: np.random.Generator, cells: int = 4) -> np.ndarray:
+    """A smooth field, 0..1."""
+    field = rng.uniform(0, 1, (cells, cells)).astype(np.float32)
+    return np.clip(cv2.resize(field, shape[1::-1], interpolation=cv2.INTER_CUBIC), 0, 1)
+
+
+def yellowed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Paper that has taken up yellow and brown, here more than there."""
+    much = rng.uniform(0.3, 1) * slow(picture.shape, rng, int(rng.integers(2, 4)))[..., None]
+    paper = np.float32([1, rng.uniform(0.88, 0.97), rng.uniform(0.66, 0.9)])
+    return clipped(picture.astype(np.float32) * (1 - much + much * paper))
+
+
+def vignetted(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    height, width = picture.shape[:2]
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    dark = 1 - rng.uniform(0.2, 0.6) * np.clip(np.hypot(x, y) - 0.4, 0, 1)
+    return clipped(picture * dark[..., None])
+
+
+def marked(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A stamp, or lines of a pen, in red, violet, blue or green ink; at most a few hundredths of the area."""
+    found = picture.copy()
+    height, width = found.shape[:2]
+    ink = [(190, 30, 40), (110, 50, 150), (30, 50, 160), (20, 110, 70)][int(rng.integers(4))]
+    side = min(height, width)
+    if rng.random() < 0.5:
+        centre = (int(rng.uniform(0.2, 0.8) * width), int(rng.uniform(0.2, 0.8) * height))
+        cv2.circle(found, centre, int(side * rng.uniform(0.07, 0.12)), ink, max(1, side // 80), cv2.LINE_AA)
+        scale = side / 700
+        cv2.putText(found, "FOTO 1931", (centre[0] - side // 14, centre[1]), 0, scale, ink, 1, cv2.LINE_AA)
+    else:
+        points = np.cumsum(rng.normal(0, side / 25, (14, 2)), axis=0) + rng.uniform(0.3, 0.7, 2) * (width, height)
+        cv2.polylines(found, [points.astype(np.int32)], False, ink, max(1, side // 150), cv2.LINE_AA)
+    return found
+
+
+def noisy(picture: np.ndarray, rng: np.random.Generator, sigma: float) -> np.ndarray:
+    """A scanner's noise, in each channel for itself, partly over neighbouring pixels."""
+    noise = rng.standard_normal(picture.shape, np.float32)
+    noise = cv2.GaussianBlur(noise, (0, 0), 0.6) * 1.6
+    return clipped(picture + noise * np.float32(sigma))
+
+
+def as_jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
+    content = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return cv2.imdecode(content, cv2.IMREAD_COLOR)[..., ::-1]
+
+
+def clipped(picture: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
