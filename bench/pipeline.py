@@ -78,7 +78,7 @@ def ours() -> Step:
 
     def step(picture: str, result: str) -> dict[str, Any]:
         root, name = os.path.split(os.path.abspath(picture))
-        settings = RenderSettings(jpeg_quality=QUALITY)
+        settings = RenderSettings(jpeg_quality=QUALITY, colored="recolor", text="color")
         request = RenderRequest(0, root, name, Fingerprint.of(os.stat(picture)), result, 1e6, settings)
         return {"stages": colorize(request, lambda _: standing_ab()).seconds}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from colorwatch.scan import RenderSettings
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same scan, model and settings would give other pixels or metadata than before."""
 
 _DEFAULTS = RenderSettings()

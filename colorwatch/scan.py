@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from colorwatch.verdict import Verdict, as_it_was
+
 EXTENSIONS = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "png": (".png",),
@@ -71,13 +73,18 @@ class Scan:
 class RenderSettings:
     """The settings that change what a result is; part of the recipe.
 
-    `strength` (0 to 1) blends the result with the grey scan; `saturation` (0 to 2) scales the colours' chroma.
+    `strength` (0 to 1) blends the result with the grey scan; `saturation` (0 to 2) scales the colours' chroma. What is
+    to become of a page that is in colour already (`colored`: leave or recolor), of text, line art and blank pages
+    (`text`: leave or color), and of the tone of a sepia or yellowed print (`tone`: neutral or keep).
     `format` is one of `targets.WISHES`; `compression`, of what can be packed in several ways, one of COMPRESSIONS.
     """
 
     jpeg_quality: int = 92
     strength: float = 1.0
     saturation: float = 1.0
+    colored: str = "leave"
+    text: str = "leave"
+    tone: str = "neutral"
     format: str = "same"
     compression: str = "same"
 
@@ -95,6 +102,7 @@ class Provenance:
     model: str  # its name
     model_digest: str  # its file's sha256, in hex
     losses: str = ""  # what of the scan the result has no place for, a part of a sentence; not read back
+    left: str = ""  # why all of it was left as it is (a sentence part), "" where it was coloured
 
 
 DEFAULT_NET = "colorwatch.colour.net:load"
@@ -265,6 +273,11 @@ class Rendering:
     seconds: dict[str, float]
     flags: tuple[Flag, ...] = ()
     losses: str = ""
+    verdicts: tuple[Verdict, ...] = ()  # one for each kind of page
+
+    @property
+    def as_it_was(self) -> str | None:
+        return as_it_was(self.verdicts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +360,7 @@ class Redo:
     `only_over`: not this one was asked for, but all that are outdated; one that is taken away meanwhile stays away.
     """
 
-    settings: dict[str, float]
+    settings: dict[str, float | str]
     model: str = ""
     under_way: bool = False
     replaces: str = ""  # sha256 of our present result, in hex; "" where there is none

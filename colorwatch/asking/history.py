@@ -16,6 +16,7 @@ from colorwatch.ledger.settings import PAUSED, QUIET, SHARE, WORKERS
 from colorwatch.scan import State
 
 _TAKEN_FOR_ETA = 100  # done jobs
+NO_COLOUR = "\nno colour\n"  # as it stands in the column `flags`
 _AHEAD = (State.QUEUED, State.RUNNING)
 
 
@@ -54,6 +55,7 @@ class Report:
     quarantine: list[Entry]
     waiting: list[Entry]
     stuck: list[Entry]  # published, but the original cannot be cleared
+    colourless: list[Entry]  # results of photographs in which no colour came out
     oldest: Entry | None  # of those that are queued
     paused: dict[str, float]  # folder -> since when, "" stands for all
     quiet_until: float | None  # quiet hours: when they end
@@ -79,6 +81,11 @@ def report(state: str, ledger: str, limit: int = 10) -> Report:
             ),
             waiting=_waiting(db, limit),
             stuck=_entries(db, f"state = 'stuck' AND {ACTIVE} ORDER BY id LIMIT ?", "published_at", "output", limit),
+            colourless=_entries(
+                db,
+                "state = 'done' AND flags <> '' AND instr(flags, ?) ORDER BY ended_at DESC LIMIT ?",
+                *("ended_at", "output", NO_COLOUR, limit),
+            ),
             oldest=_oldest(db),
             paused=paused(db),
             quiet_until=quiet_until(db),

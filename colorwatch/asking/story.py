@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from colorwatch.asking.history import paused, quiet_until, setting
+from colorwatch.asking.history import NO_COLOUR, paused, quiet_until, setting
 from colorwatch.asking.pointing import Target
 from colorwatch.ledger.settings import RECIPE
 
@@ -19,6 +19,8 @@ Db = sqlite3.Connection
 # What to do about a scan in quarantine, by kind; what else there is is told by its sentence.
 _TODO = "Once the cause is mended: colorwatch retry. To have it back as it is: colorwatch release."
 _NOWHERE = "nowhere any more"
+_LEFT = "To have it coloured all the same: colorwatch redo --anyway."
+_FLAGGED = "No colour came out. Another model may do better: colorwatch redo --model NAME."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,9 @@ class Story:
     result: str
     original: str
     picture: dict[str, Any]  # format, width, height, pages, bits; empty while nobody has read it
-    recipe: dict[str, Any]  # model, strength, saturation, jpeg_quality, as far as known
+    judged: list[dict[str, Any]]  # what its pages are: kind, left, reason, pages, figures
+    flags: list[str]
+    recipe: dict[str, Any]  # model, strength, saturation, jpeg_quality and so on, as far as known
     attempts: int
     worker_deaths: int
     daemon_deaths: int
@@ -67,6 +71,7 @@ def tell(db: sqlite3.Connection, target: Target, roots: Mapping[str, Roots]) -> 
         return _of_a_file(db, target, root)
     row = db.execute("SELECT * FROM job WHERE id = ?", (target.job,)).fetchone()
     facts = json.loads(row["facts"]) if row["facts"] else {}
+    result = json.loads(row["result"]) if row["result"] else {}
     now, todo, since = _standing(db, row)
     if target.waits:
         waits = db.execute("SELECT reason FROM wait WHERE folder = ? AND path = ?", _key(target)).fetchone()
@@ -82,6 +87,8 @@ def tell(db: sqlite3.Connection, target: Target, roots: Mapping[str, Roots]) -> 
         result=os.path.join(root.outbox, os.fsdecode(row["output"])) if _has_result(row) else "",
         original=_original(row, root),
         picture={name: facts[name] for name in ("format", "width", "height", "pages", "bits") if name in facts},
+        judged=result.get("verdicts", []),
+        flags=[flag["sentence"] for flag in result.get("flags", [])],
         recipe=_recipe(db, row),
         attempts=row["attempt"],
         worker_deaths=row["worker_deaths"],
@@ -105,9 +112,8 @@ def _of_a_file(db: sqlite3.Connection, target: Target, root: Roots) -> Story:
         events = [Event(since, f"it was found to wait: {row['kind']}")]
     todo = "It is looked at again by itself. To have it looked at now: colorwatch retry."
     original = os.path.join(root.inbox, target.path)
-    return Story(
-        *(target.folder, target.path, None, "waiting", now, todo, since, "", original, {}, {}, 0, 0, 0, 0, ""), events
-    )
+    known = (target.folder, target.path, None, "waiting", now, todo, since, "", original)
+    return Story(*known, {}, [], [], {}, 0, 0, 0, 0, "", events)
 
 
 def _standing(db: sqlite3.Connection, row: sqlite3.Row) -> tuple[str, str, float | None]:
@@ -126,7 +132,10 @@ def _standing(db: sqlite3.Connection, row: sqlite3.Row) -> tuple[str, str, float
             todo = "It is tried again by itself. To have it tried now: colorwatch retry."
             return f"Its result is published, but its original cannot be cleared: {reason}", todo, row["published_at"]
         case "done":
-            return f"It is coloured{'. ' + reason if reason else '.'}", "", row["ended_at"]
+            if reason.startswith("left"):
+                return f"It was {reason}", _LEFT, row["ended_at"]
+            todo = _FLAGGED if NO_COLOUR in row["flags"] else ""
+            return f"It is coloured{'. ' + reason if reason else '.'}", todo, row["ended_at"]
         case "quarantined":
             return f"It cannot be coloured: {reason}", _TODO, row["ended_at"]
         case _:
@@ -184,7 +193,8 @@ def _events(db: sqlite3.Connection, row: sqlite3.Row) -> Iterator[Event]:
     if row["rendered_at"]:
         result = json.loads(row["result"]) if row["result"] else {}
         took = sum(result.get("seconds", {}).values())
-        yield Event(row["rendered_at"], "it was coloured" + (f", in {took:.1f} seconds of work" if took else ""))
+        done = "it was judged" if (row["reason"] or "").startswith("left") else "it was coloured"
+        yield Event(row["rendered_at"], done + (f", in {took:.1f} seconds of work" if took else ""))
     if row["published_at"]:
         yield Event(row["published_at"], "its result was published")
     if row["ended_at"] and not under_way(row["redo"]):

@@ -62,6 +62,9 @@ def redo(
         float | None, typer.Option("--saturation", min=0, max=2, help="How strong the colours are: 0 to 2, usually 1.")
     ] = None,
     model: Annotated[str, typer.Option("--model", metavar="NAME", help="Another model, by its name.")] = "",
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Colour it, even if it is in colour already, or text, or blank.")
+    ] = False,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
@@ -69,7 +72,9 @@ def redo(
     if model:  # whether it is here at all is said at once, not by the daemon in its log
         find(model, shelves_of(config, load(config, check_folders=False)))
     looks = {"strength": strength, "saturation": saturation}
-    wanted = {name: value for name, value in looks.items() if value is not None}
+    wanted: dict[str, float | str] = {name: value for name, value in looks.items() if value is not None}
+    if anyway:
+        wanted |= {"colored": "recolor", "text": "color"}
     _ask_about("redo", file, job, config, as_json, settings=wanted, model=model)
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -130,6 +130,7 @@ def _print_report(told: Report) -> None:
     _print_entries("Last results", told.last, "result")
     _print_entries("Waiting", told.waiting, None)
     _print_entries("Published, but the original is stuck", told.stuck, "result")
+    _print_entries("No colour came out (another model may do better: redo --model)", told.colourless, "result")
     _print_entries("Quarantine", told.quarantine, "where it is now")
 
 
@@ -196,6 +197,7 @@ def _print_story(told: story.Story) -> None:
         "picture": f"{picture['format']}, {picture['width']} x {picture['height']}, {picture['bits']} bits"
         if {"format", "width", "height", "bits"} <= picture.keys()
         else "",
+        "judged": "; ".join(_judged(verdict, told.picture.get("pages", 1)) for verdict in told.judged),
         "made with": ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in told.recipe.items()),
         "attempts": _attempts(told),
         "sha256": told.digest,
@@ -206,6 +208,13 @@ def _print_story(told: story.Story) -> None:
     out.print()
     for event in told.events:
         _print_line(f"{_when(event.when)}  {event.what}")
+
+
+def _judged(verdict: dict[str, Any], pages: int) -> str:
+    where = f"page {verdict['pages']}: " if pages > 1 else ""
+    figures = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in verdict["figures"].items())
+    left = ", left as it was" if verdict["left"] else ""
+    return f"{where}{verdict['reason']}{left} ({figures})"
 
 
 def _attempts(told: story.Story) -> str:

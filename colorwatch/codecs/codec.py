@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from colorwatch.codecs.decoding import Picture
 from colorwatch.codecs.foreign import FORMATS, Foreign
-from colorwatch.codecs.pages import Document, PageWriter
+from colorwatch.codecs.pages import Document, Page, PageWriter
 from colorwatch.codecs.pdfout import ImagePdfWriter
 from colorwatch.codecs.tiffwriting import JPEG_IN_TIFF, TiffWriter
 from colorwatch.codecs.webpout import WebpWriter
@@ -54,11 +54,16 @@ class TiffScan:
 
     def pages(self) -> Iterator[Picture]:
         """See `pages.Document`."""
-        for part, lossy in zip(self.parts, self.lossy, strict=True):
-            page = Picture(self._descriptor, self.format, Luggage(), part)
-            packing = Packing(self.format, self.result, self._descriptor, self._provenance, lossy)
-            page.luggage = packing.of(*page.depth, page.alpha, part.offset)
-            yield page
+        for number in range(self.count):
+            yield self.page(number, self._provenance)
+
+    def page(self, number: int, provenance: Provenance | None) -> Picture:
+        """One page, its luggage with that `provenance`. Raises as `pages.Document` does."""
+        part = self.parts[number]
+        page = Picture(self._descriptor, self.format, Luggage(), part)
+        packing = Packing(self.format, self.result, self._descriptor, provenance, self.lossy[number])
+        page.luggage = packing.of(*page.depth, page.alpha, part.offset)
+        return page
 
 
 def open_document(
@@ -86,6 +91,17 @@ def open_document(
     if format == "tiff":
         return TiffScan(descriptor, provenance, result, lossy)
     return Scan(descriptor, format, provenance, result, lossy)
+
+
+def reopened(document: Document, descriptor: int, number: int, provenance: Provenance | None) -> Page:
+    """The page of that number of an open `document` (no PDF) once more, its luggage with that `provenance`.
+
+    Raises as `open_document` and `pages.Document` do.
+    """
+    if isinstance(document, TiffScan):
+        return document.page(number, provenance)
+    again = open_document(descriptor, provenance, document.result, document.lossy[0])
+    return next(iter(again.pages()))
 
 
 def writer_for(document: Document, fd: int, settings: RenderSettings) -> PageWriter:

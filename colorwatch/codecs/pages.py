@@ -1,7 +1,7 @@
 """The seam between formats and colour: what a page gives that is read, and what takes a page that is written.
 
 A format is a `Document`, which opens one page after the other, and a `PageWriter`, which takes them in the same order.
-What lies between (the net, its colours, strips, memory) is the same for all: `colorize.colour_page`.
+What lies between (the net, its colours, strips, memory) is the same for all: `onepage.colour_page`.
 """
 
 from __future__ import annotations
@@ -107,4 +107,4 @@ class PageWriter(Protocol):
 
 
 Timed = Callable[[str], AbstractContextManager[None]]
-"""Charges the time within to a stage: "decode", "net", "colour", "encode" or "sync"."""
+"""Charges the time within to a stage: "decode", "judge", "net", "colour", "encode" or "sync"."""

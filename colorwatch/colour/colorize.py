@@ -11,14 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from colorwatch.codecs.codec import open_document, writer_for
-from colorwatch.codecs.pages import Levels, Page, PageWriter, Timed
-from colorwatch.colour.deep import DeepPainter, deep_lightness
-from colorwatch.colour.lab import NET_SIDE, Chroma, Painter, lightness, net_lightness, strip_rows, toned
-from colorwatch.colour.rows import Source
+from colorwatch.codecs.codec import open_document, reopened, writer_for
+from colorwatch.codecs.pages import Document, Page
+from colorwatch.colour.leaving import Leaver
+from colorwatch.colour.onepage import Predict, colour_page
+from colorwatch.colour.outcome import Outcome
 from colorwatch.errors import (
     ChangedError,
     DiskError,
@@ -32,7 +29,7 @@ from colorwatch.formats.opening import open_regular
 from colorwatch.formats.structure import examine
 from colorwatch.formats.tiffkinds import of_page
 from colorwatch.metadata.pieces import sha256_of
-from colorwatch.scan import EXTENSIONS, Facts, Fingerprint, Incomplete, Rendering, RenderRequest, RenderSettings
+from colorwatch.scan import EXTENSIONS, Facts, Fingerprint, Incomplete, Provenance, Rendering, RenderRequest
 
 # Pixels; libjpeg's own limit. A strip has some rows at least, so beyond it memory would grow with the width, unseen by
 # the limit on megapixels.
@@ -46,13 +43,6 @@ _WHOLE = {"jpeg": "a progressive JPEG", "png": "an interlaced PNG", "tiff": "a T
 _INSTEAD = {"jpeg": "save it as a baseline JPEG", "png": "save it without interlacing"}
 
 _NO_TIMES = {errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
-
-Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Lightness (224, 224), 0..100, of an upright picture in; ab (56, 56, 2) out."""
-
-# EXIF orientation to quarter turns (clockwise, after a left-right flip) that set a picture upright.
-UPRIGHT = {1: (False, 0), 2: (True, 0), 3: (False, 2), 4: (True, 2)}
-UPRIGHT |= {5: (True, 3), 6: (False, 1), 7: (True, 1), 8: (False, 3)}
 
 
 def probe(root: str, path: str, max_megapixels: float, max_bytes: int = 0) -> Facts | Incomplete:
@@ -97,7 +87,8 @@ def probe(root: str, path: str, max_megapixels: float, max_bytes: int = 0) -> Fa
 def colorize(request: RenderRequest, predict: Predict) -> Rendering:
     """Colour the scan that is asked for, and write the result as the new file `request.spool`, synced to disk.
 
-    Of a scan that has colours, its lightness alone counts, whatever the strength: the result's colours are the net's.
+    Pages that are in colour already, and those that are no pictures, are left as they are, unless the settings want
+    otherwise. Of all others the lightness alone counts, whatever the strength: the result's colours are the net's.
     A spool file that is not finished does not stay. Raises a subclass of ScanError for everything that is the scan's
     or the disk's fault, ChangedError among them if the file is not, or no longer, the one that is asked for.
     """
@@ -118,7 +109,7 @@ def _colorize(request: RenderRequest, predict: Predict) -> Rendering:
     try:
         fingerprint = _identified(descriptor, request)
 
-        def write(fd: int) -> tuple[tuple[int, int], str]:
+        def write(fd: int) -> Outcome:
             try:
                 found = _colour_pages(request, predict, descriptor, fd, stages)
             except ScanError:
@@ -135,7 +126,7 @@ def _colorize(request: RenderRequest, predict: Predict) -> Rendering:
             reach("spool-synced")
             return found
 
-        digest, stat, ((width, height), lost) = _spool(request.spool, write)
+        digest, stat, outcome = _spool(request.spool, write)
     finally:
         os.close(descriptor)
     reach("answer")
@@ -144,69 +135,57 @@ def _colorize(request: RenderRequest, predict: Predict) -> Rendering:
         size=stat.st_size,
         device=stat.st_dev,
         inode=stat.st_ino,
-        width=width,
-        height=height,
+        width=outcome.width,
+        height=outcome.height,
         peak_bytes=peak.bytes(),
         seconds={stage: round(seconds, 4) for stage, seconds in stages.seconds.items()},
-        losses=lost,
+        flags=outcome.flags(),
+        losses=outcome.losses(),
+        verdicts=outcome.verdicts(),
     )
 
 
-def _colour_pages(
-    request: RenderRequest, predict: Predict, descriptor: int, fd: int, stages: _Stages
-) -> tuple[tuple[int, int], str]:
-    """Colour all pages of the scan into `fd`; the size of the largest, and what the result has no place for.
-
-    All or nothing: an error names its page.
-    """
+def _colour_pages(request: RenderRequest, predict: Predict, descriptor: int, fd: int, stages: _Stages) -> Outcome:
+    """Colour all pages of the scan into `fd`, or leave them. All or nothing: an error names its page."""
     lossy = request.settings.compression == "jpeg"
     document = open_document(descriptor, request.provenance, request.result, lossy)
     writer = writer_for(document, fd, request.settings)
-    sizes, lost = list[tuple[int, int]](), dict[str, None]()
+    outcome = Outcome(document.count)
+
+    def again(number: int, provenance: Provenance | None) -> Page:
+        return reopened(document, descriptor, number, provenance)
+
+    leaver = Leaver(
+        *(writer, _copied_as(document, request), (descriptor, fd), request.provenance),
+        # What is not given to a PDF's writer stays in the document.
+        *(None if document.format == "pdf" else again, stages.timed),
+    )
     try:
         for page in document.pages():
             _require_size(page.width, page.height, request.max_megapixels)
-            colour_page(page, predict, request.settings, writer, stages.timed)
-            sizes.append((page.width, page.height))
-            lost[page.luggage.losses] = None
+            seen = colour_page(page, predict, request.settings, leaver, stages.timed)
+            outcome.add(
+                getattr(document, "number", outcome.pages + 1), page.width, page.height, seen, page.luggage.losses
+            )
         with stages.timed("encode"):
-            writer.finish()
+            leaver.finish()
     except ScanError as error:
         # A PDF's pages may hold several pictures, or none.
-        number = getattr(document, "number", len(sizes) + 1)
+        number = getattr(document, "number", outcome.pages + 1)
         raise (_naming_page(error, number, document.count) if number else error) from error
     finally:
         for each in (writer, document):
             # Those of a PDF alone hold files of their own.
             getattr(each, "close", lambda: None)()
-    return max(sizes, key=lambda size: size[0] * size[1]), "; ".join(filter(None, lost))
+    if leaver.copied:
+        outcome.lost_nothing()
+    return outcome
 
 
-def colour_page(page: Page, predict: Predict, settings: RenderSettings, writer: PageWriter, timed: Timed) -> None:
-    """Colour one page and hand it to `writer`, in strips. Raises what reading and writing raise."""
-    bits = min(page.bits, writer.bits)
-    reach("decode")
-    source = Source(page, bits, timed)
-    reach("forward")
-    with timed("net"):
-        side = wanted_side(predict)
-        seen = net_lightness(source.glanced(side), side, lightness if bits == 8 else deep_lightness)
-        ab = _upright(predict, seen, page.luggage.orientation)
-    chroma = Chroma(toned(ab, settings.strength, settings.saturation), page.width, page.height)
-    rows = writer.strip_rows(page.width, strip_rows(page.width))
-    decoded = source.passed()
-    alpha = decoded.alpha if writer.alpha else None
-    painter = (Painter if bits == 8 else DeepPainter)(decoded.pixels, chroma, rows, writer.blue_first)
-
-    def paint(top: int, bottom: int) -> Levels:
-        with timed("colour"):
-            levels = painter.paint(top, bottom)
-            reach("spool-write")
-            return levels if alpha is None else np.dstack((levels, alpha[top:bottom]))
-
-    reach("encode")
-    with timed("encode"):
-        writer.add(page, bits, rows, paint)
+def _copied_as(document: Document, request: RenderRequest) -> str:
+    """The format that a scan of which all is left is copied in, "" where its result is to be packed otherwise."""
+    as_it_is = document.result == document.format and request.settings.compression == "same"
+    return document.format if as_it_is else ""
 
 
 def _naming_page(error: ScanError, number: int, count: int) -> ScanError:
@@ -286,21 +265,6 @@ def _require_strips(format: str, decoder_bytes: int) -> None:
         )
 
 
-def wanted_side(predict: Predict) -> int:
-    """The side in pixels of the square of lightness that a predict function asks for, if it does."""
-    return int(getattr(predict, "side", NET_SIDE))
-
-
-def _upright(predict: Predict, lying: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
-    """ab for pixels as they lie, from a net that sees them upright."""
-    flipped, turns = UPRIGHT[orientation]
-    seen = lying[:, ::-1] if flipped else lying
-    # numpy turns the other way round.
-    ab = predict(np.ascontiguousarray(np.rot90(seen, -turns)))
-    turned = np.rot90(ab, turns)
-    return np.ascontiguousarray(turned[:, ::-1] if flipped else turned)
-
-
 def _spool(path: str, write: Callable[[int], _T]) -> tuple[str, os.stat_result, _T]:
     """Create `path`, let `write` fill and sync it; its sha256 in hex, its stat, and what `write` gave.
 
@@ -328,7 +292,7 @@ class _Stages:
     """Wall seconds by stage; what a stage within another one takes is its own."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = dict.fromkeys(("decode", "net", "colour", "encode", "sync"), 0.0)
+        self.seconds: dict[str, float] = dict.fromkeys(("decode", "judge", "net", "colour", "encode", "sync"), 0.0)
         self._running: list[str] = []
         self._since = 0.0
 

@@ -13,7 +13,7 @@ from colorwatch.errors import ModelError, explain_os_error
 from colorwatch.scan import WorkerSetup, printable
 
 if TYPE_CHECKING:
-    from colorwatch.colour.colorize import Predict
+    from colorwatch.colour.onepage import Predict
 
 Floats = NDArray[np.float32]
 

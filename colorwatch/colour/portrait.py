@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from colorwatch.codecs.codec import open_document
 from colorwatch.codecs.pages import Levels, Page, Reducing
-from colorwatch.colour.colorize import UPRIGHT
+from colorwatch.colour.onepage import UPRIGHT
 from colorwatch.errors import ChangedError, DamagedError, DiskError, ScanError, explain_os_error
 from colorwatch.formats.opening import open_regular
 from colorwatch.scan import Lying, Portrayed, PortrayRequest

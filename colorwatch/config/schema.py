@@ -122,6 +122,21 @@ class Folder(Strict):
         description="How strong the colours are; 1.2 is a little more than the model gives. Weak colours are raised "
         "more than strong ones.",
     )
+    colored: Annotated[Literal["leave", "recolor"], Takes("leave or recolor", "leave")] = Field(
+        default="leave",
+        description="What becomes of a page that is in colour already. With leave its result is as it was, with "
+        "recolor it is taken for black-and-white.",
+    )
+    text: Annotated[Literal["leave", "color"], Takes("leave or color", "leave")] = Field(
+        default="leave",
+        description="What becomes of pages of text, line art and blank ones. With leave their result is as they were, "
+        "with color they are coloured. A page of text with a photograph in it counts as a photograph.",
+    )
+    tone: Annotated[Literal["neutral", "keep"], Takes("neutral or keep", "neutral")] = Field(
+        default="neutral",
+        description="What becomes of the brown of a sepia print, and of yellowed paper. With neutral it goes, and the "
+        "colours are as on a black-and-white print; with keep they are laid over it.",
+    )
 
     group: Annotated[str, Takes("auto, or the name or number of a group", "auto")] = Field(
         default="auto",

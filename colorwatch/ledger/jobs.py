@@ -209,6 +209,7 @@ class Ledger:
             state="rendered",
             spool=os.fsencode(spool),
             result=json.dumps(to_plain(result)),
+            flags="".join(f"\n{flag.word}\n" for flag in result.flags),
             rendered_at=self._wall(),
         )
 

@@ -15,7 +15,7 @@ from colorwatch.ledger.rows import COLUMNS, fingerprint_columns, job_of
 from colorwatch.scan import Fingerprint, Job, Redo
 
 _TIMES = ("noticed_at", "claimed_at", "rendered_at", "published_at", "ended_at")
-_KEPT = ("recipe", "result", "kind", "reason", *_TIMES)
+_KEPT = ("recipe", "result", "flags", "kind", "reason", *_TIMES)
 
 
 class Redos:
@@ -56,7 +56,7 @@ class Redos:
             state="done",
             redo=json.dumps(chosen) if job.redo.settings or job.redo.model else None,
             kind=before["kind"],
-            reason=None,
+            reason=job.result.as_it_was if job.result else None,
             spool=None,
             settled=1,
             noticed_at=before["noticed_at"],
@@ -80,7 +80,7 @@ class Redos:
             spool=None,
             settled=1,
             **dict.fromkeys(("worker_deaths", "daemon_deaths", "blamed", "alone", "failures", "not_before"), 0),
-            **{name: before[name] for name in _KEPT if name != "reason"},
+            **{name: before[name] for name in _KEPT if name != "reason" and name in before},
             reason=f"it was to be coloured again, and could not be: {reason}",
         )
 

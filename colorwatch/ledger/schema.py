@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 RECALL, RECALLED = "recall", "done"
 """Subject and state in `health` of a folder whose results are all in the ledger."""
@@ -111,6 +111,12 @@ _SINCE_3 = """
 CREATE INDEX job_result ON job (folder, json_extract(result, '$.digest')) WHERE result IS NOT NULL;
 """
 
+# The words of a result's flags, each between line ends, so that few rows are looked through for one of them.
+_SINCE_4 = """
+ALTER TABLE job ADD COLUMN flags TEXT NOT NULL DEFAULT '';
+CREATE INDEX job_flagged ON job (ended_at) WHERE flags <> '';
+"""
+
 _COLUMNS_OF_1 = (
     "id, folder, path, device, inode, size, mtime_ns, digest, facts, recipe, state, output, attempt, worker_deaths,"
     " daemon_deaths, blamed, alone, failures, not_before, spool, result, kind, reason, whereabouts, settled,"
@@ -133,13 +139,13 @@ DROP TABLE job_before;
 INSERT INTO health SELECT DISTINCT folder, '{RECALL}', '{RECALLED}', '', 0 FROM tally;
 """
 
-_STEPS = {1: _FROM_1_TO_2, 2: _SINCE_3}
+_STEPS = {1: _FROM_1_TO_2, 2: _SINCE_3, 3: _SINCE_4}
 """By the version they start from."""
 
 
 def make(db: sqlite3.Connection) -> None:
     """Makes today's tables in an empty file; the caller commits."""
-    _run(db, _SINCE_1 + _JOB + _JOB_EXTRAS + _SINCE_2 + _SINCE_3)
+    _run(db, _SINCE_1 + _JOB + _JOB_EXTRAS + _SINCE_2 + _SINCE_3 + _SINCE_4)
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

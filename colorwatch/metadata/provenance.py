@@ -5,6 +5,7 @@
   them up. (IPTC's "algorithmically altered" is for filters that leave the content as it was.) A type that the scan had,
   such as a print or a negative, is no longer true of the result, and stays as `colorwatch:ScanSourceType`.
 - A namespace of our own: what `read` needs, and a sentence for people.
+- Of a picture that was left as it is, none of that is said: its colours are its own, or none.
 - `xmp:CreatorTool`, the first known tool by its definition: it is ours only where the scan names none, anywhere.
 
 A thumbnail in the scan's packet goes, for it shows the grey picture.
@@ -53,7 +54,7 @@ def added_to(content: bytes, provenance: Provenance, tool_known: bool) -> bytes:
     """
     found = xmp.parse(content)
     properties = _properties(provenance, found, tool_known)
-    dropped = {*properties, _THUMBNAILS}
+    dropped = {*properties, *(() if provenance.left else (_THUMBNAILS,))}
     return xmp.changed(found, lambda name: name in dropped or name[0] == NAMESPACE, properties, _PREFIXES)
 
 
@@ -82,11 +83,15 @@ def _properties(provenance: Provenance, earlier: xmp.Packet | None, tool_known: 
     note = f"The colours are machine-made: they are the guess of a neural network ({model}), not a record of the scene."
     values = {"digest": provenance.digest, "path": path, "recipe": provenance.recipe, "model": model}
     values |= {"model_digest": provenance.model_digest}
-    found = {_SOURCE_TYPE: MACHINE_MADE, (NAMESPACE, "Note"): note, (NAMESPACE, "Software"): SOFTWARE}
+    if provenance.left:
+        note = f"colorwatch left this picture as it is: {provenance.left}."
+    found = {(NAMESPACE, "Note"): note, (NAMESPACE, "Software"): SOFTWARE}
     found |= {(NAMESPACE, name): _escaped(values[field]) for field, name in _FIELDS.items()}
     found |= {(NAMESPACE, "Losses"): provenance.losses} if provenance.losses else {}
+    if not provenance.left:
+        found[_SOURCE_TYPE] = MACHINE_MADE
     if earlier is not None:
-        before = earlier.value(_SOURCE_TYPE)
+        before = earlier.value(_SOURCE_TYPE) if not provenance.left else None
         before = earlier.value(_SCAN_TYPE) if before == MACHINE_MADE else before
         found |= {_SCAN_TYPE: before} if before else {}
         tool = earlier.value(_TOOL)

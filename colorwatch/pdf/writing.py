@@ -129,6 +129,8 @@ def _replace(scan: PdfScan, finished: pikepdf.Pdf, numbers: dict[tuple[int, int]
     space = pdf.make_indirect(pikepdf.Array([pikepdf.Name.ICCBased, icc]))
     images: dict[tuple[int, int], Any] = {}
     for strip in [strip for picture in scan.pictures() for strip in picture.strips]:
+        if strip.key not in numbers:
+            continue  # it is left as it is
         if strip.key not in images:
             image = pdf.copy_foreign(finished.get_object(numbers[strip.key], 0))
             image.ColorSpace = space

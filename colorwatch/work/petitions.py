@@ -344,12 +344,16 @@ class Petitions:
         return self._ledger.redos.job(number) if number else None
 
 
-def _settings(plain: Mapping[str, Any]) -> dict[str, float]:
+_BOUNDS = {"strength": 1.0, "saturation": 2.0}
+_WORDS = {"colored": ("leave", "recolor"), "text": ("leave", "color")}
+
+
+def _settings(plain: Mapping[str, Any]) -> dict[str, float | str]:
     """What was chosen, within its bounds; raises ValueError."""
-    bounds = {"strength": 1.0, "saturation": 2.0}
-    chosen = {name: float(value) for name, value in plain.items()}
-    for name, value in chosen.items():
-        if not 0 <= value <= bounds[name]:
+    chosen: dict[str, float | str] = {}
+    for name, value in plain.items():
+        chosen[name] = str(value) if name in _WORDS else float(value)
+        if value not in _WORDS[name] if name in _WORDS else not 0 <= float(value) <= _BOUNDS[name]:
             raise ValueError(f"{name} {value}")
     return chosen
 

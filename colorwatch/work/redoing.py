@@ -169,6 +169,7 @@ class Redoing:
             file=job.scan.path,
             result=job.output,
             seconds={stage: round(value, 3) for stage, value in seconds.items()},
+            flags=[flag.word for flag in job.result.flags] if job.result else [],
         )
         tell_compromises(job, self._today[job.scan.folder].settings.format, self._log)
 

@@ -9,7 +9,7 @@ import errno
 import heapq
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from colorwatch.disk.names import cut_name, next_name, parted, safe_name
 from colorwatch.disk.originals import Fate
@@ -221,7 +221,8 @@ class Steps:
             return
         kind, reason = self._ledger.why(job.id)
         if kind != "duplicate":
-            kind, reason = message.outcome.value, _ORIGINAL.get(message.outcome, "")
+            told = [job.result.as_it_was if job.result else None, _ORIGINAL.get(message.outcome)]
+            kind, reason = message.outcome.value, "; ".join(filter(None, told))
         self._ledger.done(job.id, kind, reason, _whereabouts(message))
         reach("done")
         self.ended[State.DONE] += 1
@@ -293,8 +294,23 @@ class Steps:
             peak_mb=round(result.peak_bytes / 1e6),
             attempt=job.attempt,
             model=self.models.get(job.recipe, ""),
+            **told_of(result),
         )
         tell_compromises(job, self._folders[job.scan.folder].format, self._log)
+
+
+def told_of(result: Rendering) -> dict[str, Any]:
+    """What was seen in a scan, for the log: its pages by kind, whether all of it was left, and flags; with figures."""
+    if not result.verdicts:
+        return {}
+    first = result.verdicts[0]
+    kinds = {verdict.kind: verdict.pages for verdict in result.verdicts}
+    return {
+        "judged": first.kind if len(kinds) == 1 else kinds,
+        "left": result.as_it_was is not None,
+        "flags": [flag.word for flag in result.flags],
+        "figures": first.figures,
+    }
 
 
 _STUCK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY)

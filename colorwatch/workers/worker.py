@@ -33,7 +33,7 @@ from colorwatch.wire import MAX_BYTES, decode, encode
 from colorwatch.workers.confining import confine, step_back
 
 if TYPE_CHECKING:
-    from colorwatch.colour.colorize import Predict
+    from colorwatch.colour.onepage import Predict
 
 PR_SET_PDEATHSIG = 1
 OOM_SCORE = 300

@@ -50,7 +50,7 @@ def made(
     target = target_of(facts, wish)
     result = folder / f"result{target.extensions[0]}"
     result.unlink(missing_ok=True)
-    settings = RenderSettings(98, format=wish, compression=compression)
+    settings = RenderSettings(98, colored="recolor", text="color", format=wish, compression=compression)
     request = RenderRequest(
         1,
         str(folder),

@@ -74,7 +74,7 @@ def said(folder: Path, name: str) -> Facts | ScanError:
 
 def coloured(folder: Path, name: str, spool: Path) -> Rendering | ScanError:
     fingerprint = Fingerprint.of(os.stat(folder / name))
-    settings = RenderSettings(jpeg_quality=98)
+    settings = RenderSettings(jpeg_quality=98, colored="recolor", text="color")
     try:
         return colorize(RenderRequest(1, os.fspath(folder), name, fingerprint, os.fspath(spool), 0, settings), brown)
     except ScanError as error:

@@ -42,7 +42,7 @@ def coloured(folder, content, name="scan", predict=brown):
     if os.path.exists(spool):
         os.unlink(spool)
     fingerprint = Fingerprint.of(os.stat(os.path.join(folder, name)))
-    settings = RenderSettings(jpeg_quality=98)
+    settings = RenderSettings(jpeg_quality=98, colored="recolor", text="color")
     request = RenderRequest(1, str(folder), name, fingerprint, spool, 200.0, settings, provenance=PROVENANCE)
     colorize(request, predict)
     return facts, spool

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from colorwatch.colour.colorize import colorize, probe
 from colorwatch.errors import DamagedError, ScanError, TooLargeError, UnsupportedError
-from colorwatch.scan import Facts, Fingerprint, Rendering, RenderRequest, effort_of
+from colorwatch.scan import Facts, Fingerprint, Rendering, RenderRequest, RenderSettings, effort_of
 from fidelity import grey_of
 from pictures import encoded
 
+ANYWAY = RenderSettings(colored="recolor", text="color")
 PAGES = 50
 
 
@@ -53,7 +54,7 @@ def no_colour(lightness: NDArray[np.float32]) -> NDArray[np.float32]:
 def coloured(folder: Path, content: bytes, predict: Any = no_colour, megapixels: float = 0) -> Rendering:
     (folder / "scan").write_bytes(content)
     fingerprint = Fingerprint.of(os.stat(folder / "scan"))
-    request = RenderRequest(1, os.fspath(folder), "scan", fingerprint, os.fspath(folder / "spool"), megapixels)
+    request = RenderRequest(1, os.fspath(folder), "scan", fingerprint, os.fspath(folder / "spool"), megapixels, ANYWAY)
     return colorize(request, predict)
 
 

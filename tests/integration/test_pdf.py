@@ -17,10 +17,19 @@ from pikepdf import Array, Dictionary, Name
 from colorwatch.colour.colorize import colorize, probe
 from colorwatch.errors import DamagedError, ScanError, TooLargeError, UnsupportedError
 from colorwatch.metadata.imprint import recall
-from colorwatch.scan import Facts, Fingerprint, Incomplete, Provenance, RenderRequest, effort_of
+from colorwatch.scan import (
+    Facts,
+    Fingerprint,
+    Incomplete,
+    Provenance,
+    RenderRequest,
+    RenderSettings,
+    effort_of,
+)
 from pdfs import WHOLE, document, fax, flate, jpeg, predicted, saved, strips
-from pictures import encoded, gradient, written
+from pictures import encoded, gradient, grey_of, scene, written, written_page
 
+ANYWAY = RenderSettings(colored="recolor", text="color")
 GREY = gradient(300, 400)
 PROVENANCE = Provenance("a" * 64, "album/scan.pdf", "abcd", "compact", "b" * 64)
 
@@ -37,7 +46,7 @@ def coloured(folder, content, predict=brown, provenance=PROVENANCE, name="scan.p
     spool = os.path.join(folder, "spool")
     fingerprint = Fingerprint.of(os.stat(os.path.join(folder, name)))
     try:
-        colorize(RenderRequest(1, str(folder), name, fingerprint, spool, 200.0, provenance=provenance), predict)
+        colorize(RenderRequest(1, str(folder), name, fingerprint, spool, 200.0, ANYWAY, provenance=provenance), predict)
         with open(spool, "rb") as file:
             return facts, file.read()
     finally:
@@ -511,3 +520,31 @@ def test_no_damaged_byte_brings_anything_but_a_named_failure(tmp_path):
             ends["refused"] += 1
     assert ends["done"] > 10
     assert ends["unfinished"] > 10
+
+
+def test_pictures_that_are_left_stay_in_the_document_byte_for_byte(tmp_path):
+    colour, grey, page = scene(480, 640), grey_of(scene(480, 640, seed=1)), written_page(480, 640)
+    content = saved(document([jpeg(colour)], [jpeg(grey)], [flate(page)]))
+    written(tmp_path, "scan.pdf", content)
+    fingerprint = Fingerprint.of(os.stat(tmp_path / "scan.pdf"))
+    spool = str(tmp_path / "spool")
+    request = RenderRequest(1, str(tmp_path), "scan.pdf", fingerprint, spool, 200.0, provenance=PROVENANCE)
+    result = colorize(request, brown)
+    assert [(each.kind, each.pages, each.left) for each in result.verdicts] == [
+        ("colour", "1", True),
+        ("grey", "2", False),
+        ("text", "3", True),
+    ]
+    with pikepdf.open(spool) as made, pikepdf.open(tmp_path / "scan.pdf") as before:
+        resources = [page.obj.Resources.XObject for pdf in (made, before) for page in pdf.pages]
+        raw = [[image.read_raw_bytes() for image in images.values()] for images in resources]
+    assert raw[0] == raw[3]
+    assert raw[1] != raw[4]
+    assert raw[2] == raw[5]
+
+
+def test_a_pdf_of_which_all_is_left_is_published_and_said_to_be_so(tmp_path):
+    written(tmp_path, "scan.pdf", saved(document([flate(written_page(480, 640))])))
+    fingerprint = Fingerprint.of(os.stat(tmp_path / "scan.pdf"))
+    request = RenderRequest(1, str(tmp_path), "scan.pdf", fingerprint, str(tmp_path / "spool"), 200.0)
+    assert colorize(request, brown).as_it_was == "left as it was: it is a page of text"

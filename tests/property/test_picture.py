@@ -10,9 +10,10 @@ from colorwatch.codecs.codec import open_document
 from colorwatch.colour.colorize import colorize
 from colorwatch.colour.lab import Chroma, Painter
 from colorwatch.errors import ScanError
-from colorwatch.scan import Fingerprint, RenderRequest
+from colorwatch.scan import Fingerprint, RenderRequest, RenderSettings
 from pictures import encoded, opened, written
 
+ANYWAY = RenderSettings(colored="recolor", text="color")
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
@@ -62,7 +63,7 @@ def test_a_lossless_scan_of_any_size_keeps_size_alpha_and_grey(width, height, ba
     with tempfile.TemporaryDirectory() as folder:
         path = written(folder, "scan", encoded(array, format))
         spool = os.path.join(folder, "spool")
-        request = RenderRequest(1, folder, "scan", Fingerprint.of(os.stat(path)), spool, 1)
+        request = RenderRequest(1, folder, "scan", Fingerprint.of(os.stat(path)), spool, 1, ANYWAY)
         colorize(request, lambda lightness: np.zeros((56, 56, 2), np.float32))
         result = np.asarray(opened(spool)).astype(int)
     assert result.shape == (height, width, 4 if bands in (2, 4) else 3)

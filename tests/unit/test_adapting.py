@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from colorwatch.colour.adapting import adapt
-from colorwatch.colour.colorize import wanted_side
 from colorwatch.colour.lab import LIGHTNESS_OF_GREY
+from colorwatch.colour.onepage import wanted_side
 from colorwatch.errors import ModelError
 from colorwatch.manifest import CONTRACT, Input, Manifest, Output
 from onnxnets import mixing_net

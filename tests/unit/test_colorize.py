@@ -8,12 +8,13 @@ import pytest
 
 from colorwatch.colour import colorize as colorizing
 from colorwatch.colour.colorize import colorize, probe
+from colorwatch.colour.lab import Painter
 from colorwatch.errors import ChangedError, DamagedError, DiskError, ForbiddenFileError, GoneError, TooLargeError
 from colorwatch.scan import Facts, Fingerprint, Incomplete, Rendering, RenderRequest, RenderSettings
 from pictures import SUFFIXES, encoded, gradient, opened, written
 
 GREY = gradient(300, 200)
-PLAIN = RenderSettings()
+PLAIN = RenderSettings(colored="recolor", text="color")
 
 
 def brown(lightness):
@@ -50,7 +51,7 @@ def test_a_scan_becomes_a_coloured_file_of_the_same_format(tmp_path, format):
     assert result.digest == hashlib.sha256(content).hexdigest()
     assert (result.size, result.device, result.inode) == (len(content), found.st_dev, found.st_ino)
     assert (result.width, result.height) == (300, 200)
-    assert set(result.seconds) == {"decode", "net", "colour", "encode", "sync"}
+    assert set(result.seconds) == {"decode", "judge", "net", "colour", "encode", "sync"}
     assert 10_000_000 < result.peak_bytes < 10_000_000_000
     image = opened(str(tmp_path / "spool"))
     assert image.format == format
@@ -129,7 +130,7 @@ def test_any_failure_leaves_no_spool_file(tmp_path, stage, monkeypatch):
         raise RuntimeError("broken")
 
     if stage == "paint":
-        monkeypatch.setattr(colorizing.Painter, "paint", broken)
+        monkeypatch.setattr(Painter, "paint", broken)
     with pytest.raises(RuntimeError):
         render(tmp_path, "scan", tmp_path / "spool", broken if stage == "net" else brown)
     assert os.listdir(tmp_path) == ["scan"]

@@ -32,6 +32,7 @@ from colorwatch.scan import Fingerprint, Provenance, Recalled, RenderRequest, Re
 from pictures import encoded, gradient, opened, written
 from tiffs import tiff_by_hand
 
+ANYWAY = RenderSettings(colored="recolor", text="color")
 GREY = gradient()
 FORMATS = ["JPEG", "PNG", "TIFF"]
 ODD = "1955/Tante Käthe \udcff <\"'&>\n%41 .jpg"
@@ -58,7 +59,9 @@ def coloured(folder: Path, content: bytes, told: Provenance | None = TOLD, name:
     """The path of the result of this scan."""
     written(str(folder), "scan", content)
     spool = str(folder / name)
-    request = RenderRequest(1, str(folder), "scan", Fingerprint.of(os.stat(folder / "scan")), spool, provenance=told)
+    request = RenderRequest(
+        1, str(folder), "scan", Fingerprint.of(os.stat(folder / "scan")), spool, settings=ANYWAY, provenance=told
+    )
     colorize(request, brown)
     return spool
 
@@ -448,11 +451,13 @@ def test_settings_reach_the_pixels(tmp_path: Path) -> None:
         rgb = np.asarray(opened(str(tmp_path / name))).astype(int)
         return float(np.ptp(rgb, axis=-1).mean())
 
-    full = spread("full", RenderSettings())
-    assert spread("grey", RenderSettings(strength=0)) <= 1
-    assert spread("dull", RenderSettings(saturation=0)) <= 1
-    assert spread("half", RenderSettings(strength=0.5)) == pytest.approx(full / 2, rel=0.1)
-    assert full * 1.1 < spread("more", RenderSettings(saturation=1.2)) < full * 1.2
+    full = spread("full", RenderSettings(colored="recolor", text="color"))
+    assert spread("grey", RenderSettings(strength=0, colored="recolor", text="color")) <= 1
+    assert spread("dull", RenderSettings(saturation=0, colored="recolor", text="color")) <= 1
+    assert spread("half", RenderSettings(strength=0.5, colored="recolor", text="color")) == pytest.approx(
+        full / 2, rel=0.1
+    )
+    assert full * 1.1 < spread("more", RenderSettings(saturation=1.2, colored="recolor", text="color")) < full * 1.2
 
 
 def test_the_command_line_tools_of_others_read_odd_paths(tmp_path: Path) -> None:

@@ -150,6 +150,8 @@ class TestAnOlderSchema:
         today = tables(path)
         db = sqlite3.connect(path)
         db.execute("DROP INDEX job_result")
+        db.execute("DROP INDEX job_flagged")
+        db.execute("ALTER TABLE job DROP COLUMN flags")
         db.execute("PRAGMA user_version = 2")
         db.commit()
         db.close()

@@ -369,7 +369,8 @@ class TestRedo:
         job = desk.finished()
         desk.ask_about("redo", job, settings={"strength": 0.25})
         known = desk.ledger.health.setting("recipe:" + desk.ledger.job(job.id).recipe)
-        assert json.loads(known or "") == {"model": "compact", "strength": 0.25, "saturation": 1.0, "jpeg_quality": 92}
+        told = {"model": "compact", "strength": 0.25, "saturation": 1.0, "jpeg_quality": 92}
+        assert json.loads(known or "") == told | {"colored": "leave", "text": "leave", "tone": "neutral"}
 
 
 class TestReprocess:
@@ -573,3 +574,17 @@ class TestPauses:
 
     def test_a_folder_that_is_not_in_the_config_is_refused(self, desk: Desk) -> None:
         assert "no folder x" in text(desk.ask("pause", folder="x"), ok=False)
+
+
+def test_a_scan_that_was_left_is_coloured_anyway(desk: Desk) -> None:
+    job = desk.finished()
+    desk.ask_about("redo", job, settings={"colored": "recolor", "text": "color"})
+    redo = desk.ledger.job(job.id).redo
+    assert redo is not None
+    assert redo.settings == {"colored": "recolor", "text": "color"}
+
+
+def test_a_setting_of_another_kind_is_refused(desk: Desk) -> None:
+    job = desk.finished()
+    desk.ask_about("redo", job, settings={"colored": "maybe"})
+    assert desk.ledger.job(job.id).state == "done"

@@ -16,9 +16,10 @@ from colorwatch.disk.originals import Fate
 from colorwatch.folders import commands, messages
 from colorwatch.folders.messages import FolderSettings
 from colorwatch.ledger import Ledger
-from colorwatch.scan import Facts, Fingerprint, Job, Originals, Rendering, Scan, State
+from colorwatch.scan import Facts, Fingerprint, Flag, Job, Originals, Rendering, Scan, State
+from colorwatch.verdict import Verdict
 from colorwatch.work.redoing import tell_compromises
-from colorwatch.work.steps import Steps, names_after
+from colorwatch.work.steps import Steps, names_after, told_of
 
 FOLDER = FolderSettings("in", "/inbox", "/outbox", Originals.ARCHIVE, "/archive", "/quarantine", 1.0, 60.0, 60.0, True)
 SEEN = Fingerprint(1, 2, 3, 4)
@@ -160,3 +161,13 @@ def test_what_a_result_has_no_place_for_is_told(
         tell_compromises(job, wish, structlog.get_logger())
     assert [event["reason"] for event in events] == ([told] if told else [])
     assert all(event["log_level"] == "warning" and event["event"] == "job.compromise" for event in events)
+
+
+def test_what_was_seen_in_a_scan_is_told_to_the_log() -> None:
+    plain = Rendering("ee", 1, 1, 2, 3, 4, 5, {})
+    assert told_of(plain) == {}
+    verdict = Verdict("text", True, "it is a page of text", "1", {"paper": 1.0})
+    told = told_of(replace(plain, verdicts=(verdict,), flags=(Flag("text", "It is a page of text."),)))
+    assert told == {"judged": "text", "left": True, "flags": ["text"], "figures": {"paper": 1.0}}
+    both = told_of(replace(plain, verdicts=(replace(verdict, pages="2"), Verdict("grey", False, "", "1", {}))))
+    assert (both["judged"], both["left"]) == ({"text": "2", "grey": "1"}, False)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from colorwatch.asking.history import Entry, report
 from colorwatch.asking.pointing import Target
 from colorwatch.asking.story import Roots, Story, plain, tell
 from colorwatch.ledger import Ledger
 from colorwatch.ledger.files import connect_to_read
 from colorwatch.ledger.settings import PAUSED, RECIPE
-from colorwatch.scan import Facts, Fingerprint, Job, Redo, Rendering, Scan, State
+from colorwatch.scan import Facts, Fingerprint, Flag, Job, Redo, Rendering, Scan, State
+from colorwatch.verdict import Verdict
 
 RESULT = Rendering("ee" * 32, 99, 1, 2, 640, 480, 1000, {"net": 0.1, "decode": 0.3})
 SEEN = Fingerprint(1, 2, 3, 4)
@@ -33,10 +36,10 @@ class Told:
         with self.ledger.batch():
             return self.ledger.add(Scan("in", path, SEEN), facts, "key", names)
 
-    def done(self, reason: str = "", where: str | None = None) -> Job:
+    def done(self, reason: str = "", where: str | None = None, result: Rendering = RESULT) -> Job:
         job = self.add()
         with self.ledger.batch():
-            self.ledger.rendered(job.id, "/out/.colorwatch/1-1.part", RESULT)
+            self.ledger.rendered(job.id, "/out/.colorwatch/1-1.part", result)
             self.ledger.published(job.id)
             self.ledger.done(job.id, "kept", reason, where)
         return self.ledger.job(job.id)
@@ -47,6 +50,10 @@ class Told:
             return tell(db, Target("in", path, job, waits), ROOTS)
         finally:
             db.close()
+
+
+def colourless(path: str) -> list[Entry]:
+    return report(os.path.dirname(path), path).colourless
 
 
 @pytest.fixture
@@ -151,3 +158,23 @@ def test_every_state_has_its_sentence(told: Told, state: State) -> None:
     story = told.story(job.id)
     assert story.now.startswith("It")
     assert story.now.endswith(".")
+
+
+def test_one_that_was_left_says_why_and_how_to_have_it_coloured(told: Told) -> None:
+    verdict = Verdict("colour", True, "it is in colour already", "1", {"own_colours": 3.0})
+    flag = Flag("already in colour", "It is in colour already, and was left as it was.")
+    job = told.done(
+        "left as it was: it is in colour already", result=replace(RESULT, flags=(flag,), verdicts=(verdict,))
+    )
+    story = told.story(job.id)
+    assert story.now == "It was left as it was: it is in colour already."
+    assert story.todo == "To have it coloured all the same: colorwatch redo --anyway."
+    assert story.judged[0]["figures"] == {"own_colours": 3.0}
+    assert story.flags == [flag.sentence]
+
+
+def test_one_without_colour_says_what_else_to_try(told: Told) -> None:
+    job = told.done(result=replace(RESULT, flags=(Flag("no colour", "No colour came out."),)))
+    assert told.story(job.id).todo == "No colour came out. Another model may do better: colorwatch redo --model NAME."
+    assert [entry.job for entry in colourless(told.path)] == [job.id]
+    assert colourless(told.path)[0].file == "a.jpg"
