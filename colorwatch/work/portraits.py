@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from colorwatch.work.standing import Standing
 
 BUSY_SECONDS = 2.0  # between two portraits while scans wait
+MOST_TRIES = 4  # of one picture that cannot be read for now; then it is shown by its name, and others have their turn
 SHOWN_BY_BROWSERS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp")  # results whose file is a picture of the page
 _SETTING = "gallery:"
 _LEDGER = "gallery's ledger"
@@ -57,8 +58,10 @@ class Portraits:
         self._working: dict[int, Job] = {}
         self._showing: dict[int, tuple[str, float]] = {}  # job -> folder, and when it ended
         self._shown: dict[str, set[int]] = {name: set() for name in self._folders}  # at the time that is remembered
-        self._failures = 0
-        self._not_before = 0.0
+        self._failures: dict[str, int] = {}  # in a row, by folder
+        self._not_before: dict[str, float] = {}
+        self._busy_until = 0.0
+        self._last = ""  # the folder of the last portrait: the others come first
 
     def __len__(self) -> int:
         """Portraits that workers make now."""
@@ -69,8 +72,8 @@ class Portraits:
 
     def pending(self) -> bool:
         """Whether one is being made, or could be."""
-        return bool(self._working or self._showing) or (
-            self._failures == 0 and any(self._next(name) is not None for name in self._ready())
+        return bool(self._working or self._showing) or any(
+            self._next(name) is not None for name in self._ready() if name not in self._failures
         )
 
     def pixels(self, ticket: int) -> int:
@@ -79,12 +82,15 @@ class Portraits:
 
     def next_portrait(self, ticket: int, now: float, busy: bool) -> PortrayRequest | None:
         """The next result to portray, for a worker; with `busy` only now and then."""
-        if self._working or self._showing or now < self._not_before:
+        if self._working or (busy and now < self._busy_until):
             return None  # one at a time: nobody waits for them
-        for name in self._ready():
+        under_way = {folder for folder, _ in self._showing.values()}
+        for name in sorted(self._ready(), key=lambda name: name == self._last):
+            if name in under_way or now < self._not_before.get(name, 0.0):
+                continue  # a disk that hangs or fails holds the gallery on it, and no other
             job = self._next(name)
             if job is not None and job.output:
-                self._not_before = now + BUSY_SECONDS if busy else 0.0
+                self._busy_until, self._last = now + BUSY_SECONDS, name
                 self._working[ticket] = job
                 outbox = self._folders[name].outbox
                 thumb, view = _spools(outbox, job)
@@ -93,11 +99,11 @@ class Portraits:
 
     def answered(self, ticket: int, answer: Answer, now: float) -> None:
         job = self._working.pop(ticket)
+        folder = job.scan.folder
         if isinstance(answer, Portrayed):
-            self._failures = 0
             self._show(job, answer)
-        elif isinstance(answer, Failure) and answer.retryable and answer.kind != "gone":
-            self._fail(answer.message, now)
+        elif isinstance(answer, Failure) and answer.retryable and self._failures.get(folder, 0) < MOST_TRIES:
+            self._fail(folder, answer.message, now)
         else:
             self._show(job, None)  # no picture of it can be made: its name alone is shown
 
@@ -105,8 +111,8 @@ class Portraits:
         job = self._working.pop(event.ticket)
         for spool in filter(None, _spools(self._folders[job.scan.folder].outbox, job)):
             self._send(job.scan.folder, commands.Discard(spool))
-        if event.stuck:
-            self._fail(event.why, now)
+        if event.stuck and self._failures.get(job.scan.folder, 0) < MOST_TRIES:
+            self._fail(job.scan.folder, event.why, now)
         else:
             self._show(job, None)
 
@@ -115,7 +121,8 @@ class Portraits:
         folder, ended = self._showing.pop(message.job_id, ("", 0.0))
         if not folder:
             return
-        self._failures = 0
+        self._failures.pop(folder, None)
+        self._not_before.pop(folder, None)
         if message.missing and self._since(folder):
             self._log.info("gallery.anew", folder=folder)
             self._ledger.health.set(_SETTING + folder, None)
@@ -126,13 +133,13 @@ class Portraits:
     def trouble(self, folder: str, reason: str, now: float) -> None:
         """The gallery cannot be written to now."""
         self._showing = {job: at for job, at in self._showing.items() if at[0] != folder}
-        self._fail(reason, now)
+        self._fail(folder, reason, now)
 
-    def _fail(self, reason: str, now: float) -> None:
-        self._failures += 1
-        self._not_before = now + backoff(self._failures)
-        if self._failures == 1:
-            self._log.warning("gallery.waiting", reason=reason)
+    def _fail(self, folder: str, reason: str, now: float) -> None:
+        failures = self._failures[folder] = self._failures.get(folder, 0) + 1
+        self._not_before[folder] = now + backoff(failures)
+        if failures == 1:
+            self._log.warning("gallery.waiting", folder=folder, reason=reason)
 
     def _ready(self) -> list[str]:
         if self._standing.quiet:

@@ -44,7 +44,7 @@ const viewer = (() => {
     const size = `${number.format(entry.width)}\u00a0×\u00a0${number.format(entry.height)}`
       + (megapixels >= 1 ? `\u00a0(${megapixels.toFixed(megapixels < 10 ? 1 : 0)}\u00a0megapixels)` : "");
     const facts = [entry.folder, timeName.format(new Date(entry.when * 1000)), size,
-      entry.pages > 1 ? `page 1 of ${number.format(entry.pages)}` : "", entry.model && `model\u00a0${entry.model}`];
+      entry.pages > 1 ? `${number.format(entry.pages)}\u00a0pages` : "", entry.model && `model\u00a0${entry.model}`];
     $("facts").textContent = facts.filter(Boolean).join("\u00a0\u00a0·\u2002");
     $("remarks").replaceChildren(...entry.flags.map(([word, sentence]) => remark(sentence, word)));
     if (!entry.original) $("remarks").append(remark("Its original is not where this page could show it."));
