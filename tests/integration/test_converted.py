@@ -27,6 +27,7 @@ from colorwatch.scan import Facts, Fingerprint, Provenance, Rendering, RenderReq
 from colorwatch.targets import Target, target_of
 from converted import CELLS, PAGE, WISHES, Cell, rendered
 from fidelity import ALPHA, COLOUR, GREY, GREY16, grey_of
+from foreign import avif
 from pictures import encoded, written
 
 PROVENANCE = Provenance("a" * 64, "album/scan.png", "abcd", "compact", "b" * 64)
@@ -360,3 +361,30 @@ def test_damaged_parts_are_left_behind_and_the_picture_is_made(tmp_path: Path) -
     webp = encoded(GREY, "WEBP") + riff_chunk(b"EXIF", b"MM\0*\0\0\0\x08\0\x01")
     for wish in WISHES:
         made(tmp_path, webp, wish)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_bits_that_the_usual_format_has_no_place_for_are_told(bits: int, tmp_path: Path) -> None:
+    result, target, rendering = made(tmp_path, avif(bits)(), "same")
+    assert target == Target("jpeg")
+    told = f"{bits} bits a channel became 8" if bits > 8 else ""
+    assert rendering.losses == told
+    assert (b"Losses>" in result.read_bytes()) == bool(told)
+
+
+def test_a_palette_and_few_bits_are_no_loss(tmp_path: Path) -> None:
+    for image in (Image.fromarray(COLOUR).quantize(16), Image.fromarray(GREY > 100)):
+        file = io.BytesIO()
+        image.save(file, "PNG")
+        assert made(tmp_path, file.getvalue(), "jpeg")[2].losses == ""
+
+
+def test_a_heic_of_ten_bits_tells_its_loss(tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    deep = np.dstack([GREY16] * 3)
+    file = io.BytesIO()
+    heif.encode("RGB;16", (120, 80), deep.tobytes(), file, quality=90)
+    assert made(tmp_path, file.getvalue(), "same")[2].losses in (
+        "10 bits a channel became 8",
+        "12 bits a channel became 8",
+    )

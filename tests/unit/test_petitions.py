@@ -26,7 +26,7 @@ from colorwatch.folders.messages import (
 from colorwatch.ledger import Ledger
 from colorwatch.ledger.requests import answer_to, ask
 from colorwatch.recipe import Recipe
-from colorwatch.scan import Facts, Fingerprint, Job, Originals, Rendering, RenderSettings, Scan, State
+from colorwatch.scan import Facts, Fingerprint, Job, Originals, Redo, Rendering, RenderSettings, Scan, State
 from colorwatch.work.petitions import Petitions
 from colorwatch.work.redoing import Redoing, replaced_by
 from colorwatch.work.standing import Standing
@@ -371,6 +371,52 @@ class TestRedo:
         known = desk.ledger.health.setting("recipe:" + desk.ledger.job(job.id).recipe)
         told = {"model": "compact", "strength": 0.25, "saturation": 1.0, "jpeg_quality": 92}
         assert json.loads(known or "") == told | {"colored": "leave", "text": "leave", "tone": "neutral"}
+
+
+class TestAnotherFormat:
+    """The new result has another ending than the old one, which goes once the new one stands and that is noted."""
+
+    def begun(self, desk: Desk, again: str = "") -> Job:
+        job = desk.finished("a.png")
+        with desk.ledger.batch():
+            desk.redoing.begin(job, Redo({}, again=again))
+            desk.ledger.reserve_anew(job.id, iter(["a.jpg"]))
+        return job
+
+    @pytest.mark.parametrize("removed", [True, False])
+    def test_the_old_one_goes_unless_it_was_edited(self, removed: bool, desk: Desk) -> None:
+        job = self.begun(desk)
+        desk.publish(job)
+        assert desk.sent[-1] == ("in", commands.Unpublish(job.id, "a.png", RESULT.digest))
+        assert desk.ledger.job(job.id).state is State.PUBLISHED
+        with desk.ledger.batch():
+            desk.petitions.on_unpublished(Unpublished("in", job.id, removed))
+        found = desk.ledger.job(job.id)
+        assert (found.state, found.output) == (State.DONE, "a.jpg")
+
+    def test_a_start_after_a_death_asks_for_it_once_more(self, desk: Desk) -> None:
+        job = self.begun(desk)
+        desk.publish(job)
+        desk.open_again()
+        desk.sent.clear()
+        with desk.ledger.batch():
+            desk.redoing.resume(desk.ledger.job(job.id))
+        assert desk.sent == [("in", commands.Unpublish(job.id, "a.png", RESULT.digest))]
+
+    def test_a_file_in_again_goes_first(self, desk: Desk) -> None:
+        job = self.begun(desk, again="a.png")
+        desk.publish(job)
+        assert desk.sent[-1] == ("in", commands.AgainOver("a.png", "remove", RESULT.digest))
+        with desk.ledger.batch():
+            desk.petitions.on_again_ended(AgainEnded("in", "a.png", True))
+        assert desk.sent[-1] == ("in", commands.Unpublish(job.id, "a.png", RESULT.digest))
+
+    def test_a_failure_gives_the_old_name_back(self, desk: Desk) -> None:
+        job = self.begun(desk)
+        with desk.ledger.batch():
+            desk.redoing.failed(desk.ledger.job(job.id), "damaged", "it ends early")
+        found = desk.ledger.job(job.id)
+        assert (found.state, found.output, found.result) == (State.DONE, "a.png", RESULT)
 
 
 class TestReprocess:
