@@ -16,6 +16,8 @@ WITH_OPENCV := tests/property/test_picture.py tests/e2e/test_command.py \
 	tests/integration/test_$(part).py)
 # More arguments for pytest, as in `make test TESTS=tests/unit`.
 TESTS ?=
+# Tests at a time: many wait for a quiet time or a deadline, so half as many again as there are cores.
+AT_A_TIME ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
 
 # More arguments for tests/torture/run.py, as in `make torture TORTURE="points --files 20"`.
 TORTURE ?=
@@ -34,10 +36,10 @@ run: .venv/.ready ## try it: colour the sample scans, then go on watching ./inbo
 	@$(BIN)/python tools/make_run.py
 
 test: .venv/.ready-dev ## run all tests
-	$(BIN)/python -m pytest -n auto $(TESTS)
+	$(BIN)/python -m pytest -n $(AT_A_TIME) $(TESTS)
 
 test-opencv4: .venv-opencv4/.ready ## run what loads OpenCV on the newest OpenCV 4; `make test` runs all on the newest of all
-	.venv-opencv4/bin/python -m pytest -n auto $(or $(TESTS),$(WITH_OPENCV))
+	.venv-opencv4/bin/python -m pytest -n $(AT_A_TIME) $(or $(TESTS),$(WITH_OPENCV))
 
 trial: .venv/.ready-dev ## 200 photographs into a running daemon, then with ten kills, originals kept and archived
 	$(BIN)/python tests/trials/two_hundred.py
