@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +18,7 @@ import pytest
 
 import foreign
 import seclusion
+from managers import Manager
 from pictures import encoded, gradient, opened, written
 from waiting import eventually
 
@@ -164,26 +165,14 @@ def scans() -> dict[str, bytes]:
 
 
 def test_a_scan_of_each_format_is_coloured_a_config_taken_and_the_end_clean(server: Server) -> None:
-    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    manager.bind(server.path("run", "notify"))
-    manager.setblocking(False)
-    told: list[str] = []
-
-    def heard() -> list[str]:
-        while True:
-            try:
-                told.extend(manager.recv(8192).decode().splitlines())
-            except BlockingIOError:
-                return told
-
     watchdog = {"NOTIFY_SOCKET": "/run/manager/notify", "WATCHDOG_USEC": "3000000"}
     files = scans()
     with (
-        manager,
+        contextlib.closing(Manager(server.path("run", "notify"))) as manager,
         open(server.path("log"), "wb") as log,
         server.secluded(**watchdog).running(server.program(), stdout=log, stderr=log) as (process, init),
     ):
-        eventually(lambda: "READY=1" in heard() or process.poll() is not None, 60, "it is ready")
+        eventually(lambda: "READY=1" in manager.told() or process.poll() is not None, 60, "it is ready")
         assert process.poll() is None, Path(server.path("log")).read_text()
         (daemon,) = map(int, Path(f"/proc/{init}/task/{init}/children").read_text().split())
         for name, content in files.items():
@@ -193,12 +182,13 @@ def test_a_scan_of_each_format_is_coloured_a_config_taken_and_the_end_clean(serv
         eventually(lambda: server.events("job.quarantined"), 30, "the bad one is in quarantine")
         os.kill(daemon, signal.SIGHUP)
         eventually(lambda: server.events("config.reloaded"), 60, "the config is read again")
-        eventually(lambda: heard().count("READY=1") == 2 and "WATCHDOG=1" in told, 60, "systemd hears of it")
+        eventually(lambda: manager.told().count("READY=1") == 2, 60, "systemd hears of it")
+        eventually(lambda: "WATCHDOG=1" in manager.told(), 60, "the watchdog is fed")
         written(server.path("scans", "inbox"), "after.jpg", encoded(gradient(90, 60), "JPEG"))
         eventually(lambda: "after.jpg" in server.results(), 60, "it goes on with the new one")
         os.kill(daemon, signal.SIGTERM)
         assert process.wait(60) == 0
-        assert "STOPPING=1" in heard()
+        assert "STOPPING=1" in manager.told()
     assert sorted(os.listdir(server.path("scans", "inbox"))) == []
     archived = {name for name in os.listdir(server.path("scans", "archive")) if not name.startswith(".")}
     assert archived == {*files, "after.jpg"}
