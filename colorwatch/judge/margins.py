@@ -32,9 +32,7 @@ def inside(one: Print, rows: int, columns: int) -> Floats:
     fine = np.zeros((rows * _FINE, columns * _FINE), np.uint8)
     corners = np.array([(x * columns * _FINE, y * rows * _FINE) for x, y in one.outline], np.float64)
     cv2.fillConvexPoly(fine, np.rint(corners).astype(np.int32), 255)
-    share = cv2.resize(fine, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
-    # A pixel that is partly margin would tint it: bringing the map to the page's size spreads it over its neighbours.
-    return np.asarray(np.clip(share * 2 - 1, 0, 1), np.float32)
+    return np.asarray(cv2.resize(fine, (columns, rows), interpolation=cv2.INTER_AREA), np.float32) / np.float32(255)
 
 
 def assembled(parts: Sequence[tuple[Print, Floats]], rows: int, columns: int) -> Floats:
