@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from colorwatch.scan import Failure, ProbeRequest, Ready, WorkerSetup
+from colorwatch.protocol import Failure, ProbeRequest, Ready, WorkerSetup
 from colorwatch.wire import MAX_BYTES, decode, encode
 from colorwatch.workers.worker import become_worker
 

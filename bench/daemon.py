@@ -29,7 +29,7 @@ ENGINE = """
 import sys
 from colorwatch.colour.colorize import colorize, probe
 from colorwatch.colour.net import load
-from colorwatch.scan import RenderRequest, WorkerSetup
+from colorwatch.protocol import RenderRequest, WorkerSetup
 import os
 root, spool, model, *names = sys.argv[1:]
 predict = load(WorkerSetup(0, model))

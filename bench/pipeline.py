@@ -74,7 +74,8 @@ def ours() -> Step:
     from original_script import standing_ab
 
     from colorwatch.colour.colorize import colorize
-    from colorwatch.scan import Fingerprint, RenderRequest, RenderSettings
+    from colorwatch.protocol import RenderRequest
+    from colorwatch.scan import Fingerprint, RenderSettings
 
     def step(picture: str, result: str) -> dict[str, Any]:
         root, name = os.path.split(os.path.abspath(picture))

@@ -21,7 +21,8 @@ from statistics import median, quantiles
 
 from colorwatch import shipped
 from colorwatch.pool import Answered, Event, SpawnPool, Started, StartFailed, ZygotePool
-from colorwatch.scan import Fingerprint, ProbeRequest, Rendering, RenderRequest, WorkerSetup
+from colorwatch.protocol import ProbeRequest, RenderRequest, WorkerSetup
+from colorwatch.scan import Fingerprint, Rendering
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MIB = 2**20

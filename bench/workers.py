@@ -22,7 +22,7 @@ model, threads, cores, seconds = sys.argv[1], int(sys.argv[2]), sys.argv[3], flo
 os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
 import numpy as np
 from colorwatch.colour.net import load
-from colorwatch.scan import WorkerSetup
+from colorwatch.protocol import WorkerSetup
 predict = load(WorkerSetup(0, model, threads=threads))
 lightness = np.random.default_rng(0).uniform(0, 100, (224, 224)).astype(np.float32)
 for _ in range(3):

@@ -1,6 +1,6 @@
 """The package's exceptions: each class carries its exit code, and whether waiting can help.
 
-A failure inside a worker never crosses the process boundary as an exception: `colorwatch.scan.Failure` carries it.
+A failure inside a worker never crosses the process boundary as an exception: `colorwatch.protocol.Failure` carries it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Value types: what is known of a scan, and what crosses a process boundary. All frozen, all plain.
+"""Value types: what is known of a scan and of what is made of it. All frozen, all plain.
 
 Paths are `str` decoded by the filesystem encoding with surrogate escapes, so that any name a disk can hold survives.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from colorwatch.verdict import Verdict, as_it_was
@@ -105,100 +105,6 @@ class Provenance:
     left: str = ""  # why all of it was left as it is (a sentence part), "" where it was coloured
 
 
-DEFAULT_NET = "colorwatch.colour.net:load"
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSetup:
-    """What a worker is told first. `net` names a function of this setup that returns the predict function."""
-
-    parent: int  # the pid that must stay alive for the worker to stay
-    model: str  # the model's file
-    net: str = DEFAULT_NET
-    threads: int = 1  # OpenCV's own
-    small: bool = False  # less memory rather than more speed
-    manifest: str = ""  # the file that says what goes into the net and what comes out, where it is not the usual
-    memory_limit: int = 0  # bytes that a worker may take beyond what it has once its net is loaded; 0: no limit
-    nice: int = 0  # how far it steps back behind other programs
-
-
-# --- requests to a worker ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeRequest:
-    """Read `path` (relative to `root`) once, without decoding: digest, format, size, completeness."""
-
-    ticket: int
-    root: str
-    path: str
-    max_megapixels: float = 0.0  # 0: no limit
-    max_bytes: int = 0  # of the file; a larger one is refused unread. 0: no limit
-
-
-@dataclass(frozen=True, slots=True)
-class RenderRequest:
-    """Colour `path` (relative to `root`) and write the result as a new file `spool` (an absolute path).
-
-    The file must be the one with `fingerprint`; where `digest` is given, its content decides instead (an archived
-    original has another inode). `provenance` is written into the result. `result` is its format, "" for the scan's
-    own; with `keep_time` its file's time is that of the scan's file.
-    """
-
-    ticket: int
-    root: str
-    path: str
-    fingerprint: Fingerprint
-    spool: str
-    max_megapixels: float = 0.0
-    settings: RenderSettings = field(default_factory=RenderSettings)
-    digest: str = ""
-    provenance: Provenance | None = None
-    result: str = ""
-    keep_time: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RecallRequest:
-    """Read from the result `path` (relative to `root`) where it comes from."""
-
-    ticket: int
-    root: str
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lying:
-    """Where a file lies: `path`, relative to `root`. It is the one that is meant if size and time are these."""
-
-    root: str
-    path: str
-    size: int
-    mtime_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class PortrayRequest:
-    """Make a thumbnail of the result `path` (relative to `root`), as the new file `spool`, for the gallery.
-
-    `original` shows what it was before, if it is there. With `view`, another new file, the same is made large: for
-    results that no browser shows.
-    """
-
-    ticket: int
-    root: str
-    path: str
-    spool: str
-    view: str = ""
-    original: Lying | None = None
-
-
-Request = ProbeRequest | RenderRequest | RecallRequest | PortrayRequest
-
-
-# --- answers of a worker ----------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a probe found. `digest` is the sha256 of the whole file in hex; `bits` is bits per sample.
@@ -238,14 +144,6 @@ def effort_of(areas: Iterable[int]) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Incomplete:
-    """The file is not whole yet (`reason`, one sentence); it may still be growing."""
-
-    fingerprint: Fingerprint
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Flag:
     """Something about a result that its owner may want to know: a short `word` to find such results by, and a sentence.
 
@@ -278,78 +176,6 @@ class Rendering:
     @property
     def as_it_was(self) -> str | None:
         return as_it_was(self.verdicts)
-
-
-@dataclass(frozen=True, slots=True)
-class Recalled:
-    """What a file in an outbox says of itself. `provenance` is None where it is no result of ours."""
-
-    fingerprint: Fingerprint
-    digest: str  # of the result's own file, sha256 in hex
-    provenance: Provenance | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Portrayed:
-    """Pictures in the spool: size of the result, upright, and of each half of its thumbnail and its view, in pixels."""
-
-    width: int
-    height: int
-    thumb_width: int
-    thumb_height: int
-    view_width: int = 0  # 0: none was made
-    view_height: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a request came to nothing: a stable `kind`, one sentence for a person, whether waiting may help."""
-
-    kind: str
-    message: str
-    retryable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """The worker has loaded its net and takes requests; the zygote has, and forks."""
-
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class ForkRequest:
-    """To the zygote: fork a worker. Its end of the channel and its error file come with the packet."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Forked:
-    """From the zygote: the worker of that request. A pidfd of it comes with the packet."""
-
-    number: int
-    pid: int
-    threads: int  # of the zygote, at the fork
-
-
-@dataclass(frozen=True, slots=True)
-class NotForked:
-    """From the zygote: there is no worker for that request; `why` is a sentence part."""
-
-    number: int
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """From the zygote: how that worker ended: its exit code, or the signal's number as a negative one."""
-
-    number: int
-    code: int
-
-
-Answer = Facts | Incomplete | Rendering | Recalled | Portrayed | Failure
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,9 @@ from colorwatch.folders.messages import FolderSettings, Message
 from colorwatch.ledger import UNFINISHED, Ledger
 from colorwatch.ledger.settings import STANDS
 from colorwatch.pool import Answered, Died, Pool, best_pool
+from colorwatch.protocol import DEFAULT_NET, WorkerSetup
 from colorwatch.recipe import Recipe
-from colorwatch.scan import DEFAULT_NET, RenderSettings, State, WorkerSetup, printable
+from colorwatch.scan import RenderSettings, State, printable
 from colorwatch.watching.settle import signature
 from colorwatch.work.claims import Claims, Deadlines
 from colorwatch.work.handing import Handing

@@ -14,9 +14,8 @@ import typing
 from functools import cache
 from typing import Any, TypeVar, Union
 
-from colorwatch.scan import (
+from colorwatch.protocol import (
     Ended,
-    Facts,
     Failure,
     Forked,
     ForkRequest,
@@ -28,10 +27,10 @@ from colorwatch.scan import (
     Ready,
     Recalled,
     RecallRequest,
-    Rendering,
     RenderRequest,
     WorkerSetup,
 )
+from colorwatch.scan import Facts, Rendering
 
 MAX_BYTES = 64 * 1024  # a packet larger than this is no answer of ours
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from colorwatch.scan import WorkerSetup
+from colorwatch.protocol import WorkerSetup
 from fault_workers import attend
 
 __all__ = ["attend", "server"]

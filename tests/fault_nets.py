@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from colorwatch.errors import ModelError
-from colorwatch.scan import WorkerSetup
+from colorwatch.protocol import WorkerSetup
 
 
 def grey_net(setup: WorkerSetup) -> Callable[[Any], Any]:

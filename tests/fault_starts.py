@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from colorwatch.scan import WorkerSetup
+from colorwatch.protocol import WorkerSetup
 
 
 def server(setup: WorkerSetup) -> None:

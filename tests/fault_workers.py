@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 
-from colorwatch.scan import Failure, ProbeRequest, Ready, WorkerSetup
+from colorwatch.protocol import Failure, ProbeRequest, Ready, WorkerSetup
 from colorwatch.wire import MAX_BYTES, decode, encode
 from colorwatch.workers.worker import PR_SET_PDEATHSIG, become_worker
 

@@ -7,7 +7,7 @@ import signal
 import time
 
 from colorwatch.pool import Answered, Died, Event, SpawnPool, ZygotePool
-from colorwatch.scan import Failure, ProbeRequest, WorkerSetup
+from colorwatch.protocol import Failure, ProbeRequest, WorkerSetup
 from waiting import eventually
 
 SETUP = WorkerSetup(parent=0, model="none")

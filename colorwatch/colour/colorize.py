@@ -29,7 +29,8 @@ from colorwatch.formats.opening import open_regular
 from colorwatch.formats.structure import examine
 from colorwatch.formats.tiffkinds import of_page
 from colorwatch.metadata.pieces import sha256_of
-from colorwatch.scan import EXTENSIONS, Facts, Fingerprint, Incomplete, Provenance, Rendering, RenderRequest
+from colorwatch.protocol import Incomplete, RenderRequest
+from colorwatch.scan import EXTENSIONS, Facts, Fingerprint, Provenance, Rendering
 
 # Pixels; libjpeg's own limit. A strip has some rows at least, so beyond it memory would grow with the width, unseen by
 # the limit on megapixels.

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorwatch.errors import ModelError, explain_os_error
-from colorwatch.scan import WorkerSetup, printable
+from colorwatch.protocol import WorkerSetup
+from colorwatch.scan import printable
 
 if TYPE_CHECKING:
     from colorwatch.colour.onepage import Predict

@@ -15,7 +15,7 @@ from colorwatch.codecs.pages import Levels, Page, Reducing
 from colorwatch.colour.onepage import UPRIGHT
 from colorwatch.errors import ChangedError, DamagedError, DiskError, ScanError, explain_os_error
 from colorwatch.formats.opening import open_regular
-from colorwatch.scan import Lying, Portrayed, PortrayRequest
+from colorwatch.protocol import Lying, Portrayed, PortrayRequest
 
 THUMB = 400  # the longer side of either half, in pixels: sharp on a phone's screen, about 50 kB for both
 VIEW = 1600  # the same, to fill a window with: half a megabyte to one, a hundredth of a TIFF

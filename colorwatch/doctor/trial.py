@@ -8,7 +8,7 @@ import sys
 import time
 
 from colorwatch.errors import ColorwatchError
-from colorwatch.scan import WorkerSetup
+from colorwatch.protocol import WorkerSetup
 
 
 def main(argument: str) -> int:

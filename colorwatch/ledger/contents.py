@@ -8,7 +8,8 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator
 
 from colorwatch.ledger.rows import COLUMNS, fingerprint_columns, job_of
-from colorwatch.scan import Fingerprint, Job, Provenance, Recalled, Rendering
+from colorwatch.protocol import Recalled
+from colorwatch.scan import Fingerprint, Job, Provenance, Rendering
 from colorwatch.wire import to_plain
 
 UNKNOWN_SIZE = -1

@@ -20,7 +20,8 @@ from colorwatch.formats.tifftags import Carried, TiffError, TiffFile
 from colorwatch.metadata import provenance as packets
 from colorwatch.metadata.pieces import APP1, COMMENT, jpeg_segments, png_chunks, riff_chunks, sha256_of
 from colorwatch.metadata.xmp import MAX_PACKET, XmpError
-from colorwatch.scan import Fingerprint, Provenance, Recalled
+from colorwatch.protocol import Recalled
+from colorwatch.scan import Fingerprint, Provenance
 
 XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
 EXIF_SEGMENT = b"Exif\0\0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from colorwatch.pool.forking import ZygotePool
 from colorwatch.pool.spawn import SpawnPool
 from colorwatch.pool.workers import WorkerPool
-from colorwatch.scan import WorkerSetup
+from colorwatch.protocol import WorkerSetup
 
 
 def best_pool(size: int, setup: WorkerSetup) -> WorkerPool:

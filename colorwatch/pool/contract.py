@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from colorwatch.scan import Answer, Request
+from colorwatch.protocol import Answer, Request
 
 # OpenBLAS and OpenMP would start threads at import: a worker of one thread never needs them, and a zygote that has them
 # must not fork.

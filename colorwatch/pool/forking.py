@@ -13,7 +13,7 @@ from colorwatch.pool.children import Grandchild, OwnChild, death, error_file, la
 from colorwatch.pool.contract import Answered, Chosen, Event, ZygoteDied
 from colorwatch.pool.spawn import spawn
 from colorwatch.pool.workers import EXIT_SECONDS, REAP_SECONDS, START_SECONDS, Worker, WorkerPool, backoff
-from colorwatch.scan import Ended, Failure, Forked, ForkRequest, NotForked, Ready
+from colorwatch.protocol import Ended, Failure, Forked, ForkRequest, NotForked, Ready
 from colorwatch.wire import MAX_BYTES, WireError, decode, encode
 from colorwatch.workers import passing
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from colorwatch.pool.contract import Answered, Event
-from colorwatch.scan import Answer, Request, WorkerSetup
+from colorwatch.protocol import Answer, Request, WorkerSetup
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from colorwatch.pool.children import OwnChild, error_file
 from colorwatch.pool.workers import START_SECONDS, Worker, WorkerPool
-from colorwatch.scan import WorkerSetup
+from colorwatch.protocol import WorkerSetup
 from colorwatch.wire import encode
 
 

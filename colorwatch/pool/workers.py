@@ -19,7 +19,8 @@ from colorwatch.pool.children import (
     waits_in_kernel,
 )
 from colorwatch.pool.contract import Answered, Chosen, Died, Event, Started, StartFailed
-from colorwatch.scan import Facts, Failure, Incomplete, Portrayed, Ready, Recalled, Rendering, Request, WorkerSetup
+from colorwatch.protocol import Failure, Incomplete, Portrayed, Ready, Recalled, Request, WorkerSetup
+from colorwatch.scan import Facts, Rendering
 from colorwatch.wire import MAX_BYTES, WireError, decode, encode
 
 REAP_SECONDS = 5.0  # how long a killed worker may take to vanish before its request is given up

@@ -11,7 +11,8 @@ from colorwatch.budget import MIB, cost
 from colorwatch.disk.publishing import spool_path
 from colorwatch.faultpoint import reach
 from colorwatch.folders import commands
-from colorwatch.scan import Answer, Failure, Job, Provenance, Rendering, RenderRequest, State
+from colorwatch.protocol import Answer, Failure, RenderRequest
+from colorwatch.scan import Job, Provenance, Rendering, State
 from colorwatch.targets import encoder_bytes, format_named, target_of
 from colorwatch.work.patience import MAX_DEATHS, Excuses, backoff
 from colorwatch.work.redoing import remember, source_of

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from colorwatch.scan import Request, State
+from colorwatch.protocol import Request
+from colorwatch.scan import State
 
 if TYPE_CHECKING:
     from colorwatch.ledger import Ledger

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from colorwatch.folders import commands
 from colorwatch.pool import Died
-from colorwatch.scan import Answer, Facts, Failure, Fingerprint, Incomplete, ProbeRequest, Scan
+from colorwatch.protocol import Answer, Failure, Incomplete, ProbeRequest
+from colorwatch.scan import Facts, Fingerprint, Scan
 from colorwatch.work.patience import MAX_DEATHS, Excuses, backoff
 from colorwatch.work.steps import same_file
 

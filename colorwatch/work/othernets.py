@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from colorwatch.errors import ColorwatchError
 from colorwatch.pool import Answered, Died, Event, Pool, StartFailed, ZygoteDied
-from colorwatch.scan import Failure, Request, WorkerSetup
+from colorwatch.protocol import Failure, Request, WorkerSetup
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger

@@ -18,7 +18,8 @@ from colorwatch.disk.publishing import spool_path
 from colorwatch.folders import commands
 from colorwatch.gallery.flags import flags_of
 from colorwatch.ledger.settings import RECIPE
-from colorwatch.scan import Answer, Failure, Job, Lying, Portrayed, PortrayRequest
+from colorwatch.protocol import Answer, Failure, Lying, Portrayed, PortrayRequest
+from colorwatch.scan import Job
 from colorwatch.work.patience import backoff
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from colorwatch.folders import commands
-from colorwatch.scan import Answer, Failure, Provenance, Recalled, RecallRequest
+from colorwatch.protocol import Answer, Failure, Recalled, RecallRequest
+from colorwatch.scan import Provenance
 from colorwatch.work.patience import MAX_DEATHS, backoff
 
 if TYPE_CHECKING:

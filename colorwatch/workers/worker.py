@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from colorwatch.errors import DiskError, MemoryShortError, ModelError, ScanError, explain_os_error, short_of_memory
-from colorwatch.scan import (
+from colorwatch.protocol import (
     Answer,
     Failure,
     PortrayRequest,

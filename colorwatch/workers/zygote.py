@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from colorwatch.errors import ModelError, explain_os_error
 from colorwatch.faultpoint import reach
-from colorwatch.scan import Ended, Failure, Forked, ForkRequest, NotForked, Ready, WorkerSetup
+from colorwatch.protocol import Ended, Failure, Forked, ForkRequest, NotForked, Ready, WorkerSetup
 from colorwatch.wire import MAX_BYTES, decode, encode
 from colorwatch.workers import passing
 from colorwatch.workers.confining import confine, step_back

@@ -23,7 +23,8 @@ from PIL import Image, ImageOps, IptcImagePlugin, TiffImagePlugin
 from colorwatch.colour.colorize import colorize, probe
 from colorwatch.metadata.imprint import recall
 from colorwatch.metadata.pieces import APP13, COMMENT, jpeg_segment, png_chunk, riff_chunk
-from colorwatch.scan import Facts, Fingerprint, Provenance, Rendering, RenderRequest, RenderSettings
+from colorwatch.protocol import RenderRequest
+from colorwatch.scan import Facts, Fingerprint, Provenance, Rendering, RenderSettings
 from colorwatch.targets import Target, target_of
 from converted import CELLS, PAGE, WISHES, Cell, rendered
 from fidelity import ALPHA, COLOUR, GREY, GREY16, grey_of

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 import damaged
 from colorwatch.pool import Answered, Died, Event, Started, ZygotePool
-from colorwatch.scan import Answer, Facts, Failure, Incomplete, ProbeRequest, Rendering, RenderRequest, WorkerSetup
+from colorwatch.protocol import Answer, Failure, Incomplete, ProbeRequest, RenderRequest, WorkerSetup
+from colorwatch.scan import Facts, Rendering
 from damaged import EITHER, HARMLESS, LOST, Damaged
 from pictures import encoded, gradient, opened, written
 from pools import wait_for

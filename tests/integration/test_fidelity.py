@@ -18,7 +18,8 @@ from PIL import Image
 
 from colorwatch.colour.colorize import colorize, probe
 from colorwatch.errors import ScanError, UnsupportedError
-from colorwatch.scan import Facts, Fingerprint, Rendering, RenderRequest, RenderSettings
+from colorwatch.protocol import RenderRequest
+from colorwatch.scan import Facts, Fingerprint, Rendering, RenderSettings
 from fidelity import BILEVEL, CELLS, COLOUR16, GREY, PAGE, Cell, grey_of, rendered
 
 SUFFIXES = {"TIFF": ".tif", "PNG": ".png", "JPEG": ".jpg"}

@@ -13,7 +13,8 @@ from PIL import Image
 from colorwatch.colour.colorize import colorize, probe
 from colorwatch.errors import DamagedError, ScanError, TooLargeError
 from colorwatch.metadata.imprint import recall
-from colorwatch.scan import Facts, Fingerprint, Incomplete, Provenance, RenderRequest, RenderSettings
+from colorwatch.protocol import Incomplete, RenderRequest
+from colorwatch.scan import Facts, Fingerprint, Provenance, RenderSettings
 from colorwatch.targets import target_of
 from colorwatch.work.steps import output_names
 from foreign import ALPHA, CELLS, COLOUR, GREY, PAGE, Cell, rendered

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from colorwatch.colour.colorize import colorize, probe
 from colorwatch.colour.net import load
 from colorwatch.modelstore import resolve
-from colorwatch.scan import Facts, RenderRequest, WorkerSetup
+from colorwatch.protocol import RenderRequest, WorkerSetup
+from colorwatch.scan import Facts
 from fidelity import grey_of
 from house import photographs
 

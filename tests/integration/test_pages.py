@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from colorwatch.colour.colorize import colorize, probe
 from colorwatch.errors import DamagedError, ScanError, TooLargeError, UnsupportedError
-from colorwatch.scan import Facts, Fingerprint, Rendering, RenderRequest, RenderSettings, effort_of
+from colorwatch.protocol import RenderRequest
+from colorwatch.scan import Facts, Fingerprint, Rendering, RenderSettings, effort_of
 from fidelity import grey_of
 from pictures import encoded
 

@@ -17,15 +17,8 @@ from pikepdf import Array, Dictionary, Name
 from colorwatch.colour.colorize import colorize, probe
 from colorwatch.errors import DamagedError, ScanError, TooLargeError, UnsupportedError
 from colorwatch.metadata.imprint import recall
-from colorwatch.scan import (
-    Facts,
-    Fingerprint,
-    Incomplete,
-    Provenance,
-    RenderRequest,
-    RenderSettings,
-    effort_of,
-)
+from colorwatch.protocol import Incomplete, RenderRequest
+from colorwatch.scan import Facts, Fingerprint, Provenance, RenderSettings, effort_of
 from pdfs import WHOLE, document, fax, flate, jpeg, predicted, saved, strips
 from pictures import encoded, gradient, grey_of, scene, written, written_page
 

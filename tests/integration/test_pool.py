@@ -145,7 +145,7 @@ PARENT = """
 import sys, time
 import colorwatch.pool
 from colorwatch.pool import Started
-from colorwatch.scan import WorkerSetup, ProbeRequest
+from colorwatch.protocol import WorkerSetup, ProbeRequest
 pool = getattr(colorwatch.pool, sys.argv[1])(2, WorkerSetup(0, "none"), program="fault_workers")
 started = 0
 while started < 2:

@@ -12,7 +12,8 @@ from functools import partial
 
 import pytest
 
-from colorwatch.scan import Answer, Originals, State
+from colorwatch.protocol import Answer
+from colorwatch.scan import Originals, State
 from colorwatch.service import Service
 from colorwatch.work.recall import Recall
 from homes import Home, ticks

@@ -17,7 +17,8 @@ from PIL import Image
 from colorwatch import shipped
 from colorwatch.pool import Answered, Died, Event, SpawnPool, Started, ZygotePool
 from colorwatch.pool.children import ERROR_BYTES
-from colorwatch.scan import Answer, Facts, Failure, Fingerprint, ProbeRequest, Rendering, RenderRequest, WorkerSetup
+from colorwatch.protocol import Answer, Failure, ProbeRequest, RenderRequest, WorkerSetup
+from colorwatch.scan import Facts, Fingerprint, Rendering
 from pools import SETUP, AnyPool, ask, death, wait_for
 from waiting import eventually
 

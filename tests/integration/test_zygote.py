@@ -32,7 +32,8 @@ from colorwatch.pool import (
     best_pool,
     forking,
 )
-from colorwatch.scan import Facts, Fingerprint, ProbeRequest, Rendering, RenderRequest, State, WorkerSetup
+from colorwatch.protocol import ProbeRequest, RenderRequest, WorkerSetup
+from colorwatch.scan import Facts, Fingerprint, Rendering, State
 from colorwatch.service import Service
 from colorwatch.work import patience
 from house import encode

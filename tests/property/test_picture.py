@@ -10,7 +10,8 @@ from colorwatch.codecs.codec import open_document
 from colorwatch.colour.colorize import colorize
 from colorwatch.colour.lab import Chroma, Painter
 from colorwatch.errors import ScanError
-from colorwatch.scan import Fingerprint, RenderRequest, RenderSettings
+from colorwatch.protocol import RenderRequest
+from colorwatch.scan import Fingerprint, RenderSettings
 from pictures import encoded, opened, written
 
 ANYWAY = RenderSettings(colored="recolor", text="color")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from colorwatch.scan import WorkerSetup
+from colorwatch.protocol import WorkerSetup
 
 BLACK, WHITE, GREY = 0, 255, 128
 DEADLY = (BLACK, WHITE, GREY)

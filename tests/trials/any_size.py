@@ -51,7 +51,8 @@ def colour(path: str, result: str) -> None:
     import numpy as np
 
     from colorwatch.colour.colorize import colorize
-    from colorwatch.scan import Fingerprint, RenderRequest
+    from colorwatch.protocol import RenderRequest
+    from colorwatch.scan import Fingerprint
 
     cv2.setNumThreads(1)
     ab = np.random.default_rng(1).normal(8, 10, (56, 56, 2)).astype(np.float32)

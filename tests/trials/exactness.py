@@ -26,7 +26,8 @@ import numpy as np
 from colorwatch import caffemodel, published
 from colorwatch.colour.colorize import colorize, probe
 from colorwatch.colour.net import load
-from colorwatch.scan import Facts, RenderRequest, WorkerSetup
+from colorwatch.protocol import RenderRequest, WorkerSetup
+from colorwatch.scan import Facts
 from house import Picture, photographs
 
 Predict = Callable[[Any], Any]

@@ -22,7 +22,8 @@ from glass import GLASSES, SURROUNDINGS, glass, surrounded
 
 from colorwatch.colour.colorize import colorize
 from colorwatch.colour.net import load
-from colorwatch.scan import Fingerprint, RenderRequest, RenderSettings, WorkerSetup
+from colorwatch.protocol import RenderRequest, WorkerSetup
+from colorwatch.scan import Fingerprint, RenderSettings
 
 ANYWAY = RenderSettings(colored="recolor", text="color")
 

@@ -15,19 +15,9 @@ from colorwatch.budget import MIB
 from colorwatch.folders.messages import FolderSettings
 from colorwatch.ledger import Ledger
 from colorwatch.pool import Died
+from colorwatch.protocol import Failure, RenderRequest
 from colorwatch.recipe import Recipe
-from colorwatch.scan import (
-    Facts,
-    Failure,
-    Fingerprint,
-    Originals,
-    Rendering,
-    RenderRequest,
-    RenderSettings,
-    Scan,
-    State,
-    effort_of,
-)
+from colorwatch.scan import Facts, Fingerprint, Originals, Rendering, RenderSettings, Scan, State, effort_of
 from colorwatch.work.claims import BACKLOG, MAX_PASSED_OVER, MAX_SHORT, Claims, Deadlines
 from colorwatch.work.patience import MAX_DEATHS, MAX_EXCUSED
 from colorwatch.work.standing import Standing

@@ -10,7 +10,8 @@ from colorwatch.colour import colorize as colorizing
 from colorwatch.colour.colorize import colorize, probe
 from colorwatch.colour.lab import Painter
 from colorwatch.errors import ChangedError, DamagedError, DiskError, ForbiddenFileError, GoneError, TooLargeError
-from colorwatch.scan import Facts, Fingerprint, Incomplete, Rendering, RenderRequest, RenderSettings
+from colorwatch.protocol import Incomplete, RenderRequest
+from colorwatch.scan import Facts, Fingerprint, Rendering, RenderSettings
 from pictures import SUFFIXES, encoded, gradient, opened, written
 
 GREY = gradient(300, 200)

@@ -28,7 +28,8 @@ from colorwatch.metadata import imprint, provenance
 from colorwatch.metadata.imprint import on_png, recall
 from colorwatch.metadata.pieces import jpeg_segment, jpeg_segments, png_chunk, png_chunks
 from colorwatch.metadata.provenance import MACHINE_MADE, NAMESPACE, SOFTWARE
-from colorwatch.scan import Fingerprint, Provenance, Recalled, RenderRequest, RenderSettings
+from colorwatch.protocol import Recalled, RenderRequest
+from colorwatch.scan import Fingerprint, Provenance, RenderSettings
 from pictures import encoded, gradient, opened, written
 from tiffs import tiff_by_hand
 

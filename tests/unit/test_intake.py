@@ -15,7 +15,8 @@ from colorwatch.folders import commands, messages
 from colorwatch.folders.messages import FolderSettings
 from colorwatch.ledger import Ledger
 from colorwatch.pool import Died
-from colorwatch.scan import Answer, Facts, Failure, Fingerprint, Originals, State
+from colorwatch.protocol import Answer, Failure
+from colorwatch.scan import Facts, Fingerprint, Originals, State
 from colorwatch.work.identity import Identity
 from colorwatch.work.intake import BACKLOG, REPORTED_AFTER, Intake
 from colorwatch.work.patience import MAX_DEATHS, MAX_EXCUSED

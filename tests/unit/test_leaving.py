@@ -14,7 +14,8 @@ from PIL import Image
 from colorwatch.colour.colorize import colorize
 from colorwatch.metadata.imprint import recall
 from colorwatch.metadata.provenance import MACHINE_MADE
-from colorwatch.scan import Fingerprint, Provenance, Rendering, RenderRequest, RenderSettings
+from colorwatch.protocol import RenderRequest
+from colorwatch.scan import Fingerprint, Provenance, Rendering, RenderSettings
 from pictures import encoded, grey_of, scene, written_page
 
 TOLD = Provenance("ab" * 32, "album/scan", "0123456789abcdef", "compact", "cd" * 32)

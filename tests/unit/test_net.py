@@ -6,7 +6,7 @@ import pytest
 
 from colorwatch.colour.net import Net, load
 from colorwatch.errors import ModelError
-from colorwatch.scan import WorkerSetup
+from colorwatch.protocol import WorkerSetup
 
 MODEL = os.path.join(os.path.dirname(__file__), "..", "..", "models", "compact.onnx")
 

@@ -11,7 +11,7 @@ from colorwatch import log
 from colorwatch.errors import ModelError
 from colorwatch.modelstore import Model
 from colorwatch.pool import Answered, Event, Started, StartFailed
-from colorwatch.scan import Failure, ProbeRequest, Request, WorkerSetup
+from colorwatch.protocol import Failure, ProbeRequest, Request, WorkerSetup
 from colorwatch.work.othernets import IDLE_SECONDS, OtherNets
 from waiting import eventually
 

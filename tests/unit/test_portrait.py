@@ -13,7 +13,7 @@ from PIL import Image
 
 from colorwatch.colour.portrait import THUMB, portray
 from colorwatch.errors import DamagedError
-from colorwatch.scan import Lying, Portrayed, PortrayRequest
+from colorwatch.protocol import Lying, Portrayed, PortrayRequest
 from pictures import encoded, gradient, written
 
 

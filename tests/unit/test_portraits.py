@@ -13,7 +13,8 @@ from colorwatch import log
 from colorwatch.folders import commands
 from colorwatch.folders.messages import FolderSettings, Shown
 from colorwatch.ledger import Ledger
-from colorwatch.scan import Facts, Failure, Fingerprint, Flag, Job, Originals, Portrayed, Redo, Rendering, Scan
+from colorwatch.protocol import Failure, Portrayed
+from colorwatch.scan import Facts, Fingerprint, Flag, Job, Originals, Redo, Rendering, Scan
 from colorwatch.work.portraits import BUSY_SECONDS, MOST_TRIES, Portraits
 from colorwatch.work.standing import Standing
 

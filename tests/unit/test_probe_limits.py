@@ -10,7 +10,8 @@ import pytest
 from bombs import many_scans, tiff_of_pages
 from colorwatch.colour.colorize import MAX_PAGES, colorize, probe
 from colorwatch.errors import ChangedError, ForbiddenFileError, MemoryShortError, TooLargeError, short_of_memory
-from colorwatch.scan import Facts, Incomplete, RenderRequest
+from colorwatch.protocol import Incomplete, RenderRequest
+from colorwatch.scan import Facts
 from pictures import encoded, gradient, written
 
 

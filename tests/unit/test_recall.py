@@ -14,7 +14,8 @@ from colorwatch.folders import commands, messages
 from colorwatch.folders.messages import FolderSettings, ResultsFound
 from colorwatch.ledger import Ledger
 from colorwatch.pool import Died
-from colorwatch.scan import Answer, Failure, Fingerprint, Originals, Provenance, Recalled, State
+from colorwatch.protocol import Answer, Failure, Recalled
+from colorwatch.scan import Fingerprint, Originals, Provenance, State
 from colorwatch.work.recall import MOST_TRIES, Recall
 from colorwatch.work.standing import Standing
 

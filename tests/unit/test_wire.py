@@ -6,19 +6,8 @@ import json
 
 import pytest
 
-from colorwatch.scan import (
-    Facts,
-    Failure,
-    Fingerprint,
-    Flag,
-    Incomplete,
-    Lying,
-    Portrayed,
-    PortrayRequest,
-    ProbeRequest,
-    Rendering,
-    RenderRequest,
-)
+from colorwatch.protocol import Failure, Incomplete, Lying, Portrayed, PortrayRequest, ProbeRequest, RenderRequest
+from colorwatch.scan import Facts, Fingerprint, Flag, Rendering
 from colorwatch.wire import WireError, decode, encode
 
 FINGERPRINT = Fingerprint(1, 2**63 + 5, 3, -4)

@@ -10,18 +10,8 @@ from pathlib import Path
 import pytest
 
 from colorwatch.metadata.provenance import MAX_MODEL, MAX_PATH
-from colorwatch.scan import (
-    Failure,
-    Fingerprint,
-    Provenance,
-    Ready,
-    Recalled,
-    RecallRequest,
-    Rendering,
-    RenderRequest,
-    Request,
-    WorkerSetup,
-)
+from colorwatch.protocol import Failure, Ready, Recalled, RecallRequest, RenderRequest, Request, WorkerSetup
+from colorwatch.scan import Fingerprint, Provenance, Rendering
 from colorwatch.wire import MAX_BYTES, decode, encode
 from colorwatch.workers.worker import attend, server
 from pictures import encoded, gradient, written
