@@ -5,6 +5,7 @@ Each is written in one piece, once a job, and never over a file that somebody el
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -24,6 +25,14 @@ REASON = ".reason.json"
 _PACKAGES = ("colorwatch", "opencv-python-headless", "numpy", "pyvips", "pyvips-binary")
 _MOST_BYTES = 1 << 16
 _TRIES = 100
+_NOT_OURS = (
+    errno.ENOENT,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EINVAL,
+    errno.ELOOP,
+    errno.ENXIO,
+)  # gone, or no file of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,5 +204,7 @@ def _read(folder: int, name: str) -> str:
     try:
         with open(open_file(folder, name), encoding="utf-8", errors="replace") as file:
             return file.read(_MOST_BYTES)
-    except OSError:
+    except OSError as error:
+        if error.errno not in _NOT_OURS:
+            raise  # the disk fails: whose it is must not be guessed
         return ""

@@ -100,7 +100,7 @@ def is_stored(found: os.stat_result, read: Fingerprint) -> bool:
 class Original:
     """One file on its way out of a folder. While it is on the way it has the name `aside`, beside its own.
 
-    `to` is its path in the store, where that is not the one that it had. `placed`: it stands in the store.
+    `to` is its path in the store, where that is not the one that it had. `placed`: it stands in the store, or may.
     """
 
     def __init__(
@@ -219,8 +219,12 @@ class Original:
 
     def _put(self, source: int, held: os.stat_result, store: str) -> str:
         """Puts the file that lies aside into the store, unless an earlier call did; its path there."""
+        name = None
+        if not self._fresh:
+            self.placed = True  # for all that is known: until it was looked for, it must not get its name back
+            name = self._earlier_name(source, held, store)
+            self.placed = name is not None
         with folder_beneath(store, self._to_folder, create=True, finish=self._finish) as target:
-            name = None if self._fresh else self._find(source, held, target)
             for _ in range(_TRIES):
                 if name is not None:
                     break
@@ -235,6 +239,16 @@ class Original:
             sync_folder(target)
             self._drop_temp(store)
             return os.path.join(self._to_folder, name)
+
+    def _earlier_name(self, source: int, held: os.stat_result, store: str) -> str | None:
+        """The name under which an earlier call put it into the store, if one did."""
+        os.stat(store)  # raises where it cannot be asked
+        with (
+            contextlib.suppress(FileNotFoundError, NotADirectoryError),
+            folder_beneath(store, self._to_folder) as target,
+        ):
+            return self._find(source, held, target)
+        return None
 
     def _find(self, source: int, held: os.stat_result, target: int) -> str | None:
         """Where an earlier call put it, the name aside being still there: a link, or a copy."""

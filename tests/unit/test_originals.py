@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import itertools
 import os
 import stat
 from collections.abc import Callable
@@ -16,7 +18,7 @@ from colorwatch.disk import originals
 from colorwatch.disk.names import SPOOL
 from colorwatch.disk.originals import Disposal, Fate
 from colorwatch.scan import Originals
-from killing import KILLED, Disk, Faults, failed_at_every_call, in_child, killed_at_every_call
+from killing import KILLED, Disk, Faults, failed_at_every_call, in_child, killed_at_every_call, tampered
 
 
 class TestDispose:
@@ -238,6 +240,23 @@ class TestKilled:
         pytest.fail("it never ran through")
 
     @pytest.mark.parametrize("across", [False, True], ids=["same disk", "across"])
+    @pytest.mark.parametrize("what", ["archive", "quarantine"])
+    def test_nor_do_two_failing_calls_one_after_the_other(
+        self, tmp_path: Path, elsewhere: Path, what: str, across: bool
+    ) -> None:
+        for first in itertools.count(1):
+            for second in itertools.count(1 + first % 3, 3):  # a third of them, each call among them
+                name = f"{first}-{second}"
+                case = Case(tmp_path / name, elsewhere / name if across else None)
+                counts = [fails_at(number, lambda case=case: WORK[what](case)) for number in (first, second)]  # type: ignore[misc]
+                assert WORK[what](case).outcome in FATES[what], name
+                assert case.files() == END[what], f"failed at {first}, then at {second}"
+                if counts[1] < second:
+                    break
+            if counts[0] < first:
+                return
+
+    @pytest.mark.parametrize("across", [False, True], ids=["same disk", "across"])
     @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES])
     @pytest.mark.parametrize("what", WORK)
     def test_nor_does_a_failing_call(
@@ -257,3 +276,15 @@ class TestKilled:
             outcome = on(disk, lambda case=case: WORK[what](case)).outcome  # type: ignore[misc]
             assert outcome in FATES[what], name
             assert case.files() == END[what], name
+
+
+def fails_at(number: int, work: Callable[[], object]) -> int:
+    """Does the work with an input/output error at its Nth call; how many calls it made."""
+
+    def fail() -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    faults = Faults(number, fail)
+    with tampered(faults), contextlib.suppress(OSError):
+        work()
+    return faults.count
