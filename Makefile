@@ -36,10 +36,10 @@ run: .venv/.ready ## try it: colour the sample scans, then go on watching ./inbo
 	@$(BIN)/python tools/make_run.py
 
 test: .venv/.ready-dev ## run all tests
-	$(BIN)/python -m pytest -n $(AT_A_TIME) $(TESTS)
+	$(BIN)/python -m pytest -n $(AT_A_TIME) --dist worksteal $(TESTS)
 
 test-opencv4: .venv-opencv4/.ready ## run what loads OpenCV on the newest OpenCV 4; `make test` runs all on the newest of all
-	.venv-opencv4/bin/python -m pytest -n $(AT_A_TIME) $(or $(TESTS),$(WITH_OPENCV))
+	.venv-opencv4/bin/python -m pytest -n $(AT_A_TIME) --dist worksteal $(or $(TESTS),$(WITH_OPENCV))
 
 trial: .venv/.ready-dev ## 200 photographs into a running daemon, then with ten kills, originals kept and archived
 	$(BIN)/python tests/trials/two_hundred.py

@@ -2,7 +2,9 @@
 
 OpenCV's own L is up to 0.19 off the formula of CIE Lab, ours is not; a net may answer that with another colour here
 and there, so the twenty pictures are judged together. Where a colour lies outside sRGB the original clips channels, and
-ours keeps the lightness instead: there the lightness is compared.
+ours keeps the lightness instead; and ours lets chroma fade near black and near white. There the lightness is compared.
+For that fading ours brings ab to a map of FINE rows first, bicubically too, and so do the steps here where it does: two
+such steps instead of one move 0.2 % of the pixels by more than a level.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from numpy.typing import NDArray
 
 from colorwatch.colour.colorize import colorize, probe
 from colorwatch.colour.net import load
+from colorwatch.colour.onepage import FINE
+from colorwatch.judge.margins import rolled_off
 from colorwatch.modelstore import resolve
 from colorwatch.protocol import RenderRequest, WorkerSetup
 from colorwatch.scan import Facts
@@ -40,12 +44,20 @@ def original_steps(path: str, predict: Predict) -> tuple[NDArray[np.uint8], NDAr
     lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_BGR2Lab)
     lightness = lab[..., 0]
     ab = predict(cv2.resize(lightness, (224, 224)))
+    if rolled_off(lightness).min() <= 0.98:
+        ab = cv2.resize(ab, (FINE, FINE), interpolation=cv2.INTER_CUBIC)
     ab = cv2.resize(ab, (lab.shape[1], lab.shape[0]), interpolation=cv2.INTER_CUBIC)
     joined = np.concatenate((lightness[..., None], ab), axis=2)
     bgr = cv2.cvtColor(joined, cv2.COLOR_Lab2BGR)
     # Its float conversion clips too: at the edges of the range.
     clipped = ((bgr <= 0.0005) | (bgr >= 0.9995)).any(axis=2)
     return np.rint(255 * np.clip(bgr, 0, 1)).astype(np.uint8), clipped
+
+
+def faded(square: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where ours takes chroma away, and what the ab of such places reaches when it is brought back bicubically."""
+    light = cv2.cvtColor(cv2.merge([square] * 3).astype(np.float32) / 255, cv2.COLOR_BGR2Lab)[..., 0]
+    return np.asarray(cv2.erode(rolled_off(light), np.ones((13, 13), np.uint8)) < 0.98)
 
 
 @pytest.mark.parametrize("colour", [False, True], ids=["grey file", "file of three equal channels"])
@@ -67,7 +79,9 @@ def test_all_but_one_pixel_in_a_thousand_differ_by_one_level_at_most(
         wanted, clipped = original_steps(os.path.join(root, name), predict)
         assert clipped.mean() < 0.5
         assert np.ptp(wanted.astype(np.int16), axis=2).max() > 10, "there is colour to compare"
-        worst.append((np.abs(ours.astype(np.int16) - wanted).max(axis=2) > 1)[~clipped].mean())
+        same = ~(clipped | faded(square))
+        assert same.mean() > 0.1
+        worst.append((np.abs(ours.astype(np.int16) - wanted).max(axis=2) > 1)[same].mean())
         levels = 255 * grey_of(ours[..., ::-1] / 255)
         assert np.abs(levels - square).max() <= 1
     assert np.mean(worst) <= 0.001, worst

@@ -28,6 +28,7 @@ def told(**values: Any) -> Report:
         "oldest": None,
         "paused": {},
         "quiet_until": None,
+        "colourless": [],
         "asked": 0,
         "eta_seconds": None,
     }
