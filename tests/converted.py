@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 import fidelity
 import foreign
 import pdfs
+import tables
 from fidelity import ALPHA, ALPHA16, BILEVEL, COLOUR, COLOUR16, GREY, GREY16, grey_of, jpeg, png_of, tiff
 
 WISHES = ("jpeg", "png", "tiff", "webp", "pdf")
@@ -163,14 +162,8 @@ def table() -> str:
 
 def rendered(text: str) -> str:
     """The page `text` with today's table in it."""
-    return text[: text.index(BEGIN) + len(BEGIN)] + "\n" + table() + "\n" + text[text.index(END) :]
+    return tables.rendered(text, BEGIN, table(), END)
 
-
-PAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs", "formats.md")
 
 if __name__ == "__main__":
-    with open(PAGE, encoding="utf-8") as file:
-        before = file.read()
-    with open(PAGE, "w", encoding="utf-8") as file:
-        file.write(rendered(before))
-    sys.exit()
+    tables.rewrite(rendered)

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +16,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+import tables
 from pictures import encoded, gradient
 from profiles import ADOBE_RGB, DOT_GAIN, GAMMA_18, PROPHOTO, dot_gain, power
 from tiffs import tiff_by_hand
@@ -442,14 +441,8 @@ def table() -> str:
 
 def rendered(text: str) -> str:
     """The page `text` with today's table in it."""
-    return text[: text.index(BEGIN) + len(BEGIN)] + "\n" + table() + "\n" + text[text.index(END) :]
+    return tables.rendered(text, BEGIN, table(), END)
 
-
-PAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs", "formats.md")
 
 if __name__ == "__main__":
-    with open(PAGE, encoding="utf-8") as file:
-        before = file.read()
-    with open(PAGE, "w", encoding="utf-8") as file:
-        file.write(rendered(before))
-    sys.exit()
+    tables.rewrite(rendered)

@@ -26,10 +26,11 @@ from colorwatch.metadata.pieces import APP13, COMMENT, jpeg_segment, png_chunk, 
 from colorwatch.protocol import RenderRequest
 from colorwatch.scan import Facts, Fingerprint, Provenance, Rendering, RenderSettings
 from colorwatch.targets import Target, target_of
-from converted import CELLS, PAGE, WISHES, Cell, rendered
+from converted import CELLS, WISHES, Cell, rendered
 from fidelity import ALPHA, COLOUR, GREY, GREY16, grey_of
 from foreign import avif
 from pictures import encoded, written
+from tables import PAGE
 
 PROVENANCE = Provenance("a" * 64, "album/scan.png", "abcd", "compact", "b" * 64)
 

@@ -20,7 +20,8 @@ from colorwatch.colour.colorize import colorize, probe
 from colorwatch.errors import ScanError, UnsupportedError
 from colorwatch.protocol import RenderRequest
 from colorwatch.scan import Facts, Fingerprint, Rendering, RenderSettings
-from fidelity import BILEVEL, CELLS, COLOUR16, GREY, PAGE, Cell, grey_of, rendered
+from fidelity import BILEVEL, CELLS, COLOUR16, GREY, Cell, grey_of, rendered
+from tables import PAGE
 
 SUFFIXES = {"TIFF": ".tif", "PNG": ".png", "JPEG": ".jpg"}
 Found = dict[str, tuple[Facts | ScanError, Rendering | ScanError]]

@@ -17,8 +17,9 @@ from colorwatch.protocol import Incomplete, RenderRequest
 from colorwatch.scan import Facts, Fingerprint, Provenance, RenderSettings
 from colorwatch.targets import target_of
 from colorwatch.work.steps import output_names
-from foreign import ALPHA, CELLS, COLOUR, GREY, PAGE, Cell, rendered
+from foreign import ALPHA, CELLS, COLOUR, GREY, Cell, rendered
 from pictures import encoded, written
+from tables import PAGE
 
 PROVENANCE = Provenance("a" * 64, "album/scan.bmp", "abcd", "compact", "b" * 64)
 READ = [cell for cell in CELLS if not cell.refusal and cell.suffix != ".pdf"]
