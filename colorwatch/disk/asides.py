@@ -19,6 +19,7 @@ from colorwatch.watching.litter import is_litter
 
 _ASIDE = re.compile(rf"{re.escape(SPOOL)}-(\d+)\.aside(?:\.(.+))?", re.DOTALL)
 _TRIES = 100
+_DIGITS = 19  # of the largest number that a ledger can hold; a name may come from anybody
 
 
 def aside_name(job_id: int, name: str) -> str:
@@ -29,6 +30,18 @@ def aside_name(job_id: int, name: str) -> str:
 
 def old_aside_name(job_id: int) -> str:
     return f"{SPOOL}-{job_id}.aside"
+
+
+def job_of(name: str) -> int | None:
+    """The number of the job whose original is called `name` while it lies aside; None for any other name."""
+    match = _ASIDE.fullmatch(name)
+    number = int(match[1]) if match and len(match[1]) < _DIGITS else 0
+    return number or None
+
+
+def is_litter_but_no_aside(name: str) -> bool:
+    """Whether a name in an inbox is of no interest where originals that lie aside are looked for as well."""
+    return is_litter(name) and job_of(name) is None
 
 
 def give_name(folder: int, aside: str, name: str) -> str | None:
@@ -69,10 +82,8 @@ def restore_asides(root: str, keep: AbstractSet[int]) -> int:
     count = 0
     failed: list[OSError] = []
 
-    def passed_over(name: str) -> bool:
-        return is_litter(name) and _ASIDE.fullmatch(name) is None
-
-    for path, found in walk(root, "", recursive=True, skip=passed_over, trouble=lambda _, error: failed.append(error)):
+    seen = walk(root, "", recursive=True, skip=is_litter_but_no_aside, trouble=lambda _, error: failed.append(error))
+    for path, found in seen:
         folder, name = os.path.split(path)
         match = _ASIDE.fullmatch(name)
         if match is None or not stat.S_ISREG(found.st_mode) or int(match[1]) in keep:

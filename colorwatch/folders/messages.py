@@ -260,6 +260,14 @@ class Rescanned:
 
 
 @dataclass(frozen=True, slots=True)
+class AsideFound:
+    """In a full look at the inbox: an original lies there under the name that it has on its way out, by its job."""
+
+    folder: str
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Watching:
     """How the inbox is watched from now on: `mode` is "events" or "polling". Told whenever its watch is made anew."""
 
@@ -320,6 +328,7 @@ Message = (
     | AgainEnded
     | Space
     | Access
+    | AsideFound
     | AsidesRestored
     | ResultsFound
     | Shown

@@ -312,6 +312,20 @@ class Ledger:
         )
         return [int(row[0]) for row in rows]
 
+    def find_job(self, job_id: int) -> Job | None:
+        """The same, or None: for a number that comes from outside."""
+        row = self._db.execute(f"SELECT {COLUMNS} FROM job WHERE id = ?", (job_id,)).fetchone()
+        return job_of(row) if row else None
+
+    def not_gone(self, job_id: int) -> Job:
+        """The original of a job that ended without it was found: it is to be cleared after all."""
+        job = self.job(job_id)
+        if job.state is State.DONE:
+            self._set(job_id, state="published", settled=0, whereabouts=None, ended_at=None)
+        else:
+            self._set(job_id, settled=0, whereabouts=None)
+        return self.job(job_id)
+
     def why(self, job_id: int) -> tuple[str, str]:
         """Kind and sentence of what befell a job."""
         row = self._db.execute("SELECT kind, reason FROM job WHERE id = ?", (job_id,)).fetchone()

@@ -15,10 +15,12 @@ import stat
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 
+from colorwatch.disk.asides import is_litter_but_no_aside, job_of
 from colorwatch.disk.beneath import names, open_beneath, stat_beneath, walk
 from colorwatch.errors import explain_os_error
 from colorwatch.faultpoint import reach
 from colorwatch.folders.messages import (
+    AsideFound,
     FolderSettings,
     Ignored,
     Message,
@@ -292,7 +294,11 @@ class Inbox:
         reach("rescan")
         files = 0
         self._disks.look_begins(self._root.device if self._root is not None else 0)
-        for path, found in self._entries(""):
+        for path, found in self._entries("", skip=is_litter_but_no_aside):
+            if (job_id := job_of(os.path.basename(path))) is not None:
+                self._tell(AsideFound(self._settings.name, job_id))
+                yield
+                continue
             if stat.S_ISDIR(found.st_mode) and self._settings.recursive:
                 self._lookout.listed(path)
                 if self._disks.saw(path, found.st_dev):  # what was there until now may be on the other disk
@@ -347,9 +353,9 @@ class Inbox:
                 self._settler.forget(path)
             yield
 
-    def _entries(self, start: str) -> Iterator[tuple[str, os.stat_result]]:
+    def _entries(self, start: str, skip: Callable[[str], bool] = is_litter) -> Iterator[tuple[str, os.stat_result]]:
         settings = self._settings
-        return walk(settings.inbox, start, recursive=settings.recursive, skip=is_litter, trouble=self._trouble)
+        return walk(settings.inbox, start, recursive=settings.recursive, skip=skip, trouble=self._trouble)
 
     def _release(self) -> None:
         """Tells which files have settled, after one more look at each."""

@@ -109,6 +109,8 @@ class Hearing:
                 self._portraits.shown(message)
             case messages.ResultsFound():
                 self._recall.found(message, now)
+            case messages.AsideFound():
+                self._steps.on_aside_found(message, recalling=message.folder in self._standing.recalling)
             case messages.AsidesRestored():
                 self._recall.restored(message)
             case _:

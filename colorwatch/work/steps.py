@@ -230,6 +230,22 @@ class Steps:
             self._send(job.scan.folder, commands.Discard(job.spool))
         self._log_done(job, message.outcome.value)
 
+    def on_aside_found(self, message: messages.AsideFound, *, recalling: bool) -> None:
+        """An original lies aside in the inbox. Where nothing is about to clear it, its disk was away meanwhile.
+
+        While that was so, it was taken for gone: its job then goes on where it was. Any other gets its name back.
+        """
+        job = None if recalling else self._ledger.find_job(message.job_id)
+        at_hand = self._ledger.at_hand(message.folder)
+        if recalling or message.job_id in at_hand:
+            return
+        if job and job.scan.folder == message.folder and job.whereabouts == "" and job.state in _CLEARED:
+            if not (job.redo and job.redo.under_way):
+                self._log.info("job.original_back", job=job.id, folder=job.scan.folder, file=job.scan.path)
+                self.resume(self._ledger.not_gone(job.id))
+            return
+        self._send(message.folder, commands.RestoreAsides(frozenset(at_hand)))
+
     def on_quarantined(self, message: messages.Quarantined) -> None:
         job = self._over(message.folder, message.job_id)
         self._ledger.quarantine_moved(job.id, _whereabouts(message))
@@ -314,6 +330,8 @@ def told_of(result: Rendering) -> dict[str, Any]:
 
 
 _STUCK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY)
+
+_CLEARED = (State.DONE, State.QUARANTINED)
 
 _ORIGINAL = {
     Fate.CHANGED: "the original was changed after it was read, so it stays where it is",

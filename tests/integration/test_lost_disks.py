@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from colorwatch.disk.asides import aside_name
 from colorwatch.disk.originals import Fate
 from colorwatch.disk.publishing import spool_path
 from colorwatch.folders import folder
 from colorwatch.folders.commands import CleanSpool, Discard, Dispose
 from colorwatch.folders.messages import Disposed, Settled, SpoolCleaned, Trouble
 from colorwatch.scan import Originals, State
+from colorwatch.service import Service
 from colorwatch.work import patience
 from desk import Desk
 from homes import Home, ticks
@@ -153,6 +155,84 @@ class TestAwayWhenItStarts:
             subprocess.run(["find", path, "-mindepth", "1", "-delete"], check=True)
         home.drop("second.jpg", value=80)
         assert home.run().counts["done"] == 2
+
+
+class TestAwayWithAnOriginalOnItsWay:
+    """Killed while an original lies aside in the inbox, and started while an empty mount point stands there."""
+
+    @pytest.fixture(params=["archive", "delete"])
+    def home(self, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Home:
+        monkeypatch.setattr(patience, "BACKOFF_SECONDS", (0.2, 0.4))
+        home = Home(str(tmp_path))
+        home.folder["originals"] = Originals(request.param)
+        if request.param == "archive":
+            home.folder["archive"] = home.path("archive")
+        return home
+
+    def left_aside(self, home: Home, content: bytes | None = None) -> None:
+        """scan.jpg is published, or refused for its content, and its original was renamed aside as the daemon died."""
+        home.drop("scan.jpg", content, value=70)
+        dying = home.make()
+        dying.start()
+        go_on = dying.steps.resume
+        dying.steps.resume = lambda job: go_on(job) if job.state is State.RENDERED else None  # type: ignore[method-assign]
+        ended = {State.PUBLISHED, State.QUARANTINED}
+        ticks(dying, lambda: ended & {state for state, jobs in dying.ledger.counts().items() if jobs})
+        assert dying.ledger.job(1).scan.path == "scan.jpg"
+        dying.close()
+        os.rename(home.path("inbox", "scan.jpg"), home.path("inbox", aside_name(1, "scan.jpg")))
+
+    def back_after_a_start_without_it(self, home: Home, state: State) -> Service:
+        """A daemon that has started beside the empty mount point, and has its inbox back."""
+        away = unmount(Path(home.path("inbox")))
+        service = home.make()
+        service.start()
+        ticks(service, lambda: service.ledger.job(1).whereabouts == "" and service.idle())
+        assert service.ledger.job(1).state is state
+        mount(Path(home.path("inbox")), away)
+        return service
+
+    def test_it_is_cleared_once_the_disk_is_back(self, home: Home, capfd: pytest.CaptureFixture[str]) -> None:
+        self.left_aside(home)
+        service = self.back_after_a_start_without_it(home, State.DONE)
+        try:
+            ticks(service, lambda: list(files(home.path("inbox"))) == [] and service.idle())
+            assert service.ledger.counts()[State.DONE] == 1
+        finally:
+            service.close()
+        assert list(files(home.path("outbox"))) == ["scan.jpg"]
+        kept = ["scan.jpg"] if home.folder["originals"] is Originals.ARCHIVE else []
+        assert [path for path in files(home.path("archive")) if not path.startswith(".")] == kept
+        assert capfd.readouterr().err.count("job.original_back") == 1
+
+    def test_so_it_is_where_it_was_on_its_way_into_quarantine(self, home: Home) -> None:
+        self.left_aside(home, b"no picture at all")
+        service = self.back_after_a_start_without_it(home, State.QUARANTINED)
+        try:
+            ticks(service, lambda: list(files(home.path("inbox"))) == [] and service.idle())
+        finally:
+            service.close()
+        assert "scan.jpg" in os.listdir(home.path("outbox", "quarantine"))
+        assert not [name for name in os.listdir(home.path("outbox", "quarantine")) if "aside" in name]
+
+    def test_killed_again_as_it_is_cleared_it_is_cleared_after_the_next_start(self, home: Home) -> None:
+        self.left_aside(home)
+        service = self.back_after_a_start_without_it(home, State.DONE)
+        service.steps.resume = lambda job: None  # type: ignore[method-assign]
+        ticks(service, lambda: service.ledger.job(1).state is State.PUBLISHED)
+        service.close()
+        assert home.run().counts["done"] == 1
+        assert list(files(home.path("inbox"))) == []
+        assert list(files(home.path("outbox"))) == ["scan.jpg"]
+
+    def test_one_of_a_job_that_nobody_knows_gets_its_name_back_and_is_a_scan_again(self, home: Home) -> None:
+        home.drop("first.jpg", value=70)
+        assert home.run().counts["done"] == 1
+        for name in ("99999999999999999999999.aside.far.jpg", "4711.aside.lost.jpg"):
+            home.drop(f".colorwatch-{name}", value=90)
+        assert home.run().counts["done"] == 2
+        assert list(files(home.path("inbox"))) == [".colorwatch-99999999999999999999999.aside.far.jpg"]
+        assert sorted(files(home.path("outbox"))) == ["first.jpg", "lost.jpg"]
 
 
 def bind(home: Home, name: str) -> list[str]:

@@ -265,9 +265,7 @@ def away(table: Table, root: str, count: int = 60, hold: float = 3.0, only: str 
     for way in ("renamed away", "read-only", "unmounted", RESTARTED):
         for place in ("inbox", "outbox", "archive", "state"):
             impossible = (place, way) in (("inbox", "read-only"), ("state", "unmounted"), ("state", RESTARTED))
-            # Now and then an original is left aside there (docs/reliability.md): for the bench at full size to show.
-            unmended = (place, way) == ("inbox", RESTARTED) and count < 60
-            if impossible or unmended or only not in f"{place} {way}":
+            if impossible or only not in f"{place} {way}":
                 continue
             home = os.path.join(root, f"{place}-{re.sub('[^a-z]+', '-', way)}")
             os.makedirs(os.path.join(home, place))

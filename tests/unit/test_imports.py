@@ -54,7 +54,7 @@ TABLE: dict[str, set[str]] = {
     "disks": set(),
     "doubts": set(),
     "lookout": {"beneath", "errors", "messages", "mounts", "scan", "watch"},
-    "inbox": {"beneath", "disks", "doubts", "errors", "litter", "lookout", "messages", "scan", "settle"},
+    "inbox": {"asides", "beneath", "disks", "doubts", "errors", "litter", "lookout", "messages", "scan", "settle"},
     "again": {"beneath", "commands", "litter", "messages", "names", "ownership", "replacing", "retention"},
     "outbox": {"again", "commands", "errors", "messages", "names", "ownership", "scan"},
     "footing": {"beneath", "errors", "mounts", "names", "scan"},
