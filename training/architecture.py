@@ -1,10 +1,16 @@
-"""The embedded net: a U of 5.3 million weights that is small enough for a slow machine.
+"""The embedded net: a small net that has learned to tell things apart, and three steps up to their colours.
 
-Five steps down (24, 40, 80, 144, 224 channels, each halving the picture, with 0, 1, 2, 3, 3 residual blocks), the mean
-of the whole picture added at the bottom, three steps up (128, 96, 64) to a quarter of the input, and 313 logits.
+Down to a thirty-second of the picture goes EfficientNet-Lite0, without its last layer: inverted residual blocks
+(Sandler et al., "MobileNetV2", CVPR 2018; widths and depths of Tan and Le, "EfficientNet", ICML 2019, without squeeze
+and excitation, with ReLU6). It may begin with the weights of a classifier (`encoder.py`): what a thing is decides which
+colours it may have. The classifier's 1,280 features, averaged over the picture, tell what the whole shows; they are
+added after the first of three steps up (224, 128 and 80 channels), each beside the features of its size. Then come 313
+logits at a quarter of the input. 5.0 million weights.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,76 +18,140 @@ from torch.nn import functional
 
 from training.bins import BINS
 
-WIDTHS = (24, 40, 80, 144, 224)
-BLOCKS = (0, 1, 2, 3, 3)
-UP = (128, 96, 64)
+
+class Stage(NamedTuple):
+    """`blocks` blocks of `width` channels; the first has `stride`, each makes `expansion` times as many inside."""
+
+    blocks: int
+    kernel: int
+    stride: int
+    expansion: int
+    width: int
+
+
+STEM = 32
+STAGES = (
+    Stage(1, 3, 1, 1, 16),
+    Stage(2, 3, 2, 6, 24),
+    Stage(2, 5, 2, 6, 40),
+    Stage(3, 3, 2, 6, 80),
+    Stage(3, 5, 1, 6, 112),
+    Stage(4, 5, 2, 6, 192),
+    Stage(1, 3, 1, 6, 320),
+)
+SUMMARY = 1280
+UP = (224, 128, 80)
+BESIDE = (4, 2, 1)
+"""The stages whose features stand beside each step up: those of a sixteenth, an eighth and a quarter of the picture."""
+SCALE = 50.0
+"""`L - 50` over this lies where the classifier had its pixels, -1 to 1."""
+EPSILON = 1e-3
+"""What the classifier's normalisation adds to a variance."""
+
+
+class _Depthwise(nn.Conv2d):
+    """One kernel a channel, in float32: on a CPU the way back through it in bfloat16 takes twice as long."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type != "cpu":
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.float()).to(x.dtype)
 
 
 class Conv(nn.Module):
-    """A 3x3 convolution, batch normalisation, and ReLU unless `bare`."""
+    """A convolution, batch normalisation, and `act`: "relu6", "relu", or "" for none."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1, bare: bool = False) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, act: str = "") -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
-        self.bare = bare
+        kind = _Depthwise if groups > 1 else nn.Conv2d
+        self.conv = kind(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+        self.norm = nn.BatchNorm2d(outputs, eps=EPSILON)
+        self.act = act
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm(self.conv(x))
-        return x if self.bare else functional.relu(x, inplace=True)
+        if self.act == "relu6":
+            return functional.relu6(x, inplace=True)
+        return functional.relu(x, inplace=True) if self.act else x
 
 
 class Block(nn.Module):
-    """Two convolutions beside a way past them."""
+    """Widened, filtered channel by channel, narrowed again; with a way past where the shape stays."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
-        self.a = Conv(width, width)
-        self.b = Conv(width, width, bare=True)
-        # A block begins as nothing but the way past: deep nets learn faster so from nothing.
-        nn.init.zeros_(self.b.norm.weight)
+        inside = inputs * expansion
+        steps = [Conv(inputs, inside, 1, act="relu6")] if expansion > 1 else []
+        steps += [Conv(inside, inside, kernel, stride, inside, act="relu6"), Conv(inside, outputs, 1)]
+        self.steps = nn.Sequential(*steps)
+        self.past = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(x + self.b(self.a(x)))
+        y: Tensor = self.steps(x)
+        return x + y if self.past else y
 
 
 class Net(nn.Module):
-    """`L - 50` (n, 1, s, s), s a multiple of 32, to the features (n, 64, s / 4, s / 4) or logits of 313 bins."""
+    """`L - 50` (n, 1, s, s), s a multiple of 32, to the features (n, 80, s / 4, s / 4) or logits of 313 bins.
+
+    Its layers stand in the order in which they run.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.down = nn.ModuleList()
-        inputs = 1
-        for width, blocks in zip(WIDTHS, BLOCKS, strict=True):
-            self.down.append(nn.Sequential(Conv(inputs, width, 2), *(Block(width) for _ in range(blocks))))
-            inputs = width
-        self.context = nn.Conv2d(inputs, inputs, 1)
+        self.stem = Conv(1, STEM, 3, 2, act="relu6")
+        self.stages = nn.ModuleList()
+        inputs = STEM
+        for stage in STAGES:
+            widths = [inputs] + [stage.width] * (stage.blocks - 1)
+            strides = [stage.stride] + [1] * (stage.blocks - 1)
+            blocks = [
+                Block(width, stage.width, stage.kernel, stride, stage.expansion)
+                for width, stride in zip(widths, strides, strict=True)
+            ]
+            self.stages.append(nn.Sequential(*blocks))
+            inputs = stage.width
+        self.summary = Conv(inputs, SUMMARY, 1, act="relu6")
+        self.context = nn.Conv2d(SUMMARY, UP[0], 1)
         self.up = nn.ModuleList()
-        for width, beside in zip(UP, WIDTHS[3:0:-1], strict=True):
-            self.up.append(Conv(inputs + beside, width))
+        for width, beside in zip(UP, BESIDE, strict=True):
+            self.up.append(Conv(inputs + STAGES[beside].width, width, 3, act="relu"))
             inputs = width
-        self.last = Conv(inputs, inputs)
+        self.last = Conv(inputs, inputs, 3, act="relu")
         self.head = nn.Conv2d(inputs, len(BINS), 1)
         nn.init.zeros_(self.head.bias)
 
     def features(self, x: Tensor) -> Tensor:
         """What the head sees."""
-        beside = []
-        for step in self.down:
-            x = step(x)
-            beside.append(x)
-        x = x + functional.relu(self.context(x.mean((2, 3), keepdim=True)))
-        for step, other in zip(self.up, beside[3:0:-1], strict=True):
-            x = step(torch.cat([functional.interpolate(x, scale_factor=2.0, mode="nearest"), other], 1))
-        return self.last(x)
+        x = self.stem(x / SCALE)
+        seen = []
+        for stage in self.stages:
+            x = stage(x)
+            seen.append(x)
+        context = functional.relu(self.context(self.summary(x).mean((2, 3), keepdim=True)))
+        for number, (step, beside) in enumerate(zip(self.up, BESIDE, strict=True)):
+            x = step(torch.cat([functional.interpolate(x, scale_factor=2.0, mode="nearest"), seen[beside]], 1))
+            if number == 0:
+                x = x + context
+        features: Tensor = self.last(x)
+        return features
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.features(x))
+        logits: Tensor = self.head(self.features(x))
+        return logits
+
+    def encoder(self) -> list[Conv]:
+        """The convolutions that a classifier has too, in the order in which they run."""
+        return [
+            one for part in (self.stem, self.stages, self.summary) for one in part.modules() if isinstance(one, Conv)
+        ]
 
 
-def convolutions(net: Net) -> list[Conv]:
-    """All 3x3 convolutions, in the order in which they run."""
-    return [module for module in net.modules() if isinstance(module, Conv)]
+def layers(net: Net) -> list[Conv | nn.Conv2d]:
+    """All convolutions with weights, in the order in which they run."""
+    inside = {one.conv for one in net.modules() if isinstance(one, Conv)}
+    return [one for one in net.modules() if isinstance(one, Conv) or (isinstance(one, nn.Conv2d) and one not in inside)]
 
 
 def decode(logits: Tensor, temperature: float, bias: Tensor | None = None) -> Tensor:

@@ -18,9 +18,8 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from torch import nn
 
-from training.architecture import BLOCKS, Conv, Net, decode
+from training.architecture import BESIDE, SCALE, Conv, Net, decode
 from training.bins import BINS
 
 INPUT_SIDE = 224
@@ -29,6 +28,7 @@ LARGEST_DIFFERENCE = 0.05
 """In Lab units, between OpenCV with float16 weights and torch."""
 
 _SMALL = 1024
+_ZERO, _SIX = np.array(0, np.float32), np.array(6, np.float32)
 
 
 class _Graph:
@@ -37,6 +37,7 @@ class _Graph:
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
+        self._kept: set[str] = set()
 
     def add(self, kind: str, inputs: list[str], name: str, **attributes: Any) -> str:
         """Add a node with one output, `name`."""
@@ -45,25 +46,37 @@ class _Graph:
 
     def keep(self, name: str, array: NDArray[Any]) -> str:
         """Store weights: as float16 behind a Cast if they are many."""
+        if name in self._kept:
+            return name
+        self._kept.add(name)
         if array.size < _SMALL or array.dtype != np.float32:
             self.weights.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
             return name
         self.weights.append(numpy_helper.from_array(np.ascontiguousarray(array.astype(np.float16)), name + ".half"))
         return self.add("Cast", [name + ".half"], name, to=TensorProto.FLOAT)
 
-    def conv(self, x: str, name: str, weight: NDArray[np.float32], bias: NDArray[np.float32], stride: int = 1) -> str:
+    def conv(
+        self,
+        x: str,
+        name: str,
+        weight: NDArray[np.float32],
+        bias: NDArray[np.float32],
+        stride: int = 1,
+        groups: int = 1,
+    ) -> str:
         """A convolution that keeps the size, or halves it with a stride of 2."""
         side = weight.shape[-1]
         inputs = [x, self.keep(name + ".weight", weight), self.keep(name + ".bias", bias)]
-        return self.add(
-            "Conv", inputs, name, kernel_shape=[side, side], strides=[stride, stride], pads=[side // 2] * 4, group=1
-        )
+        shape = {"kernel_shape": [side, side], "strides": [stride, stride], "pads": [side // 2] * 4}
+        return self.add("Conv", inputs, name, group=groups, **shape)
 
-    def layer(self, x: str, name: str, conv: Conv) -> str:
-        """A convolution with its normalisation folded in, and ReLU unless it is bare."""
+    def layer(self, x: str, name: str, conv: Conv, scale: float = 1.0) -> str:
+        """A convolution, of `x` over `scale`, with its normalisation folded in, and what it ends with."""
         weight, bias = folded(conv)
-        x = self.conv(x, name, weight, bias, conv.conv.stride[0])
-        return x if conv.bare else self.add("Relu", [x], name + ".relu")
+        x = self.conv(x, name, weight / np.float32(scale), bias, conv.conv.stride[0], conv.conv.groups)
+        if conv.act == "relu6":
+            return self.add("Clip", [x, self.keep("zero", _ZERO), self.keep("six", _SIX)], name + ".clip")
+        return self.add("Relu", [x], name + ".relu") if conv.act else x
 
 
 def folded(conv: Conv) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -82,20 +95,23 @@ def _array(tensor: torch.Tensor) -> NDArray[np.float32]:
 def model(net: Net, temperature: float, bias: NDArray[np.float32]) -> onnx.ModelProto:
     """The ONNX model of `net`, decoding at `temperature` with `bias` (313,) added to the logits."""
     graph = _Graph()
-    x, beside = "data_l", []
-    for number, (step, blocks) in enumerate(zip(net.down, BLOCKS, strict=True)):
-        x = graph.layer(x, f"down{number}", step[0])
-        for block in range(blocks):
-            name = f"down{number}.block{block}"
-            y = graph.layer(graph.layer(x, name + ".a", step[1 + block].a), name + ".b", step[1 + block].b)
-            x = graph.add("Relu", [graph.add("Add", [x, y], name + ".sum")], name)
-        beside.append(x)
-    x = _context(graph, x, net.context)
+    x, seen = graph.layer("data_l", "stem", net.stem, SCALE), []
+    for number, stage in enumerate(net.stages):
+        for place, block in enumerate(stage):
+            name = f"stage{number}.block{place}"
+            y = x
+            for step, conv in enumerate(block.steps):
+                y = graph.layer(y, f"{name}.{step}", conv)
+            x = graph.add("Add", [x, y], name + ".sum") if block.past else y
+        seen.append(x)
+    context = _context(graph, x, net)
     scales = graph.keep("twice", np.array([1, 1, 2, 2], np.float32))
-    for number, (step, other) in enumerate(zip(net.up, beside[3:0:-1], strict=True)):
+    for number, (step, beside) in enumerate(zip(net.up, BESIDE, strict=True)):
         how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
         x = graph.add("Resize", [x, "", scales], f"up{number}.twice", **how)
-        x = graph.layer(graph.add("Concat", [x, other], f"up{number}.beside", axis=1), f"up{number}", step)
+        x = graph.layer(graph.add("Concat", [x, seen[beside]], f"up{number}.beside", axis=1), f"up{number}", step)
+        if number == 0:
+            x = graph.add("Add", [x, context], "context.sum")
     x = graph.layer(x, "last", net.last)
     x = graph.conv(x, "head", _array(net.head.weight / temperature), (_array(net.head.bias) + bias) / temperature)
     x = graph.add("Softmax", [x], "shares", axis=1)
@@ -115,11 +131,12 @@ def model(net: Net, temperature: float, bias: NDArray[np.float32]) -> onnx.Model
     return made
 
 
-def _context(graph: _Graph, x: str, conv: nn.Conv2d) -> str:
+def _context(graph: _Graph, x: str, net: Net) -> str:
+    x = graph.layer(x, "summary", net.summary)
     side = INPUT_SIDE // 32
     mean = graph.add("AveragePool", [x], "context.mean", kernel_shape=[side, side], strides=[side, side])
-    told = graph.conv(mean, "context", _array(conv.weight), _array(conv.bias))
-    return graph.add("Add", [x, graph.add("Relu", [told], "context.relu")], "context.sum")
+    told = graph.conv(mean, "context", _array(net.context.weight), _array(net.context.bias))
+    return graph.add("Relu", [told], "context.relu")
 
 
 def difference(path: str, net: Net, temperature: float, bias: NDArray[np.float32]) -> float:

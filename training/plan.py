@@ -14,7 +14,8 @@ from training.loss import Weights
 class Plan:
     """All that a training depends on besides the photographs; written at the head of its log.
 
-    `sides` are (share of the steps, side of the pictures in pixels, pictures in a batch), in order.
+    `sides` are (share of the steps, side of the pictures in pixels, pictures in a batch), in order. `encoder_rate` is
+    how fast the way down learns, beside the rest.
     """
 
     seed: int
@@ -24,6 +25,7 @@ class Plan:
     warm_up: int
     decay: float
     averaging: float
+    encoder_rate: float = 1.0
     shares: Shares = field(default_factory=Shares)
     weights: Weights = field(default_factory=Weights)
 
@@ -61,7 +63,13 @@ def continued(seed: int, steps: int | None) -> Plan:
     )
 
 
-def from_scratch(seed: int, steps: int | None) -> Plan:
-    """From nothing: small and fast first. A net is best at the size at which its training ended."""
+def from_scratch(seed: int, steps: int | None, classifier: bool = False) -> Plan:
+    """From nothing, or from a classifier's weights for the way down: small and fast first.
+
+    A net is best at the size at which its training ended.
+    """
+    if classifier:
+        grown = ((0.35, 128, 32), (0.3, 160, 32), (0.35, 224, 32))
+        return Plan(seed, steps or 3200, grown, rate=2e-3, warm_up=200, decay=0.02, averaging=0.998, encoder_rate=0.3)
     sides = ((0.3, 96, 48), (0.25, 128, 48), (0.25, 192, 32), (0.2, 224, 32))
     return Plan(seed, steps or 20000, sides, rate=2e-3, warm_up=500, decay=0.02, averaging=0.999)

