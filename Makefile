@@ -27,7 +27,7 @@ ifneq ($(shell test -x $(BIN)/python && cat .venv/.place 2>/dev/null),$(CURDIR))
 $(shell rm -f .venv/.ready .venv/.ready-dev)
 endif
 
-.PHONY: help run test test-opencv4 trial fuzz torture soak setup setup-dev lint bench deb clean
+.PHONY: help run test test-opencv4 trial fuzz quality torture soak setup setup-dev lint bench deb clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -48,6 +48,9 @@ trial: .venv/.ready-dev ## 200 photographs into a running daemon, then with ten 
 
 fuzz: .venv/.ready-dev ## what reads untrusted bytes, with 2,000 examples a test instead of 100
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n auto --timeout 3600 tests/property $(TESTS)
+
+quality: .venv/.ready-dev ## how good the colours are: measures of the shipped net, and sheets of pictures into log/quality
+	$(BIN)/python bench/quality.py --out log/quality
 
 torture: .venv/.ready-dev ## kills, failing disks, crowds at full size, into tests/torture/results; takes about two hours
 	$(BIN)/python tests/torture/run.py $(TORTURE)

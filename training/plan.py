@@ -70,6 +70,6 @@ def from_scratch(seed: int, steps: int | None, classifier: bool = False) -> Plan
     """
     if classifier:
         grown = ((0.35, 128, 32), (0.3, 160, 32), (0.35, 224, 32))
-        return Plan(seed, steps or 3200, grown, rate=2e-3, warm_up=200, decay=0.02, averaging=0.998, encoder_rate=0.3)
+        return Plan(seed, steps or 2800, grown, rate=2e-3, warm_up=200, decay=0.02, averaging=0.998, encoder_rate=0.3)
     sides = ((0.3, 96, 48), (0.25, 128, 48), (0.25, 192, 32), (0.2, 224, 32))
     return Plan(seed, steps or 20000, sides, rate=2e-3, warm_up=500, decay=0.02, averaging=0.999)
