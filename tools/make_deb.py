@@ -125,6 +125,7 @@ def lay_out(stage: str) -> None:
         ("README.md", "usr/share/doc/colorwatch/README.md", 0o644),
         ("CHANGELOG.md", "usr/share/doc/colorwatch/CHANGELOG.md", 0o644),
         ("LICENSE", "usr/share/doc/colorwatch/copyright", 0o644),
+        ("models/LICENSE-Apache-2.0", "usr/share/doc/colorwatch/LICENSE-Apache-2.0", 0o644),
         ("THIRD-PARTY-NOTICES.md", "usr/share/doc/colorwatch/THIRD-PARTY-NOTICES.md", 0o644),
     ):
         path = os.path.join(stage, target)

@@ -129,6 +129,8 @@ def _sections(told: Report, width: int, now: float) -> Iterator[_Section]:
     yield _Section("Original stuck", max(counts["stuck"], len(stuck)), stuck)
     quarantine = [_reason(_name(entry), entry.reason, width) for entry in told.quarantine]
     yield _Section("Quarantine", max(counts["quarantined"], len(quarantine)), quarantine)
+    grey = [[_result(entry, width)] for entry in told.colourless]
+    yield _Section("No colour came out", len(grey), grey)
 
 
 def _share(sections: list[_Section], room: int) -> list[int]:

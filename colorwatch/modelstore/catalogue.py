@@ -39,7 +39,7 @@ COMPACT = Known(
     sha256="24f94cba09027c6042c22c5ed0365102f7a26dbaa902978c1885ebeed60d9d72",
     size=10_653_880,
     at_most=10_653_880,
-    licence="MIT",
+    licence="MIT and Apache-2.0",
     source="comes with colorwatch",
 )
 

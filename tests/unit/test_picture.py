@@ -70,6 +70,11 @@ def test_on_forty_columns_it_says_what_a_person_asks_for() -> None:
     assert lines[3:5] == ["the oldest waits for about 2 hours, all", "is done in about 67 minutes"]
 
 
+def test_results_without_any_colour_are_named() -> None:
+    lines = shown(told(colourless=[entry("fog.jpg"), entry("snow.jpg")]))
+    assert lines[lines.index("No colour came out") + 1].endswith("fog.jpg")
+
+
 def test_a_small_terminal_shows_what_runs_before_what_is_long_over() -> None:
     lines = shown(BUSY, 80, 8)
     assert "In work" in "\n".join(lines)

@@ -73,8 +73,12 @@ def test_the_wheel_carries_nothing_but_the_package(wheel):
 def test_the_wheel_fits_any_machine_and_names_its_licences(wheel):
     metadata = Parser().parsestr(metadata_of(wheel, "METADATA"))
     assert "Tag: py3-none-any" in metadata_of(wheel, "WHEEL")
-    assert metadata["License-Expression"] == "MIT"
-    assert metadata.get_all("License-File") == ["LICENSE", "THIRD-PARTY-NOTICES.md"]
+    assert metadata["License-Expression"] == "MIT AND Apache-2.0"
+    assert metadata.get_all("License-File") == [
+        "LICENSE",
+        "THIRD-PARTY-NOTICES.md",
+        "models/LICENSE-Apache-2.0",
+    ]
     assert metadata["Version"] == colorwatch.__version__
 
 
