@@ -318,7 +318,7 @@ class Ledger:
         return job_of(row) if row else None
 
     def not_gone(self, job_id: int) -> Job:
-        """The original of a job that ended without it was found: it is to be cleared after all."""
+        """The original of a job that ended was found on its way out: it is to be cleared after all."""
         job = self.job(job_id)
         if job.state is State.DONE:
             self._set(job_id, state="published", settled=0, whereabouts=None, ended_at=None)

@@ -233,13 +233,14 @@ class Steps:
     def on_aside_found(self, message: messages.AsideFound, *, recalling: bool) -> None:
         """An original lies aside in the inbox. Where nothing is about to clear it, its disk was away meanwhile.
 
-        While that was so, it was taken for gone: its job then goes on where it was. Any other gets its name back.
+        While that was so, it was taken for gone, or for cleared where it stood in the archive already: it is cleared
+        now. One of which nobody knows anything gets its name back.
         """
         job = None if recalling else self._ledger.find_job(message.job_id)
         at_hand = self._ledger.at_hand(message.folder)
         if recalling or message.job_id in at_hand:
             return
-        if job and job.scan.folder == message.folder and job.whereabouts == "" and job.state in _CLEARED:
+        if job and job.scan.folder == message.folder and job.whereabouts is not None and job.state in _CLEARED:
             if not (job.redo and job.redo.under_way):
                 self._log.info("job.original_back", job=job.id, folder=job.scan.folder, file=job.scan.path)
                 self.resume(self._ledger.not_gone(job.id))

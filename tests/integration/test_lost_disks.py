@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -204,6 +205,22 @@ class TestAwayWithAnOriginalOnItsWay:
         kept = ["scan.jpg"] if home.folder["originals"] is Originals.ARCHIVE else []
         assert [path for path in files(home.path("archive")) if not path.startswith(".")] == kept
         assert capfd.readouterr().err.count("job.original_back") == 1
+
+    def test_so_it_is_where_it_stood_in_the_archive_already(self, home: Home) -> None:
+        if home.folder["originals"] is Originals.DELETE:
+            pytest.skip("there is no archive")
+        self.left_aside(home)
+        shutil.copy2(home.path("inbox", aside_name(1, "scan.jpg")), home.path("archive", "scan.jpg"))
+        away = unmount(Path(home.path("inbox")))
+        service = home.make()
+        try:
+            service.start()
+            ticks(service, lambda: service.ledger.job(1).state is State.DONE and service.idle())
+            mount(Path(home.path("inbox")), away)
+            ticks(service, lambda: list(files(home.path("inbox"))) == [] and service.idle())
+        finally:
+            service.close()
+        assert [path for path in files(home.path("archive")) if not path.startswith(".")] == ["scan.jpg"]
 
     def test_so_it_is_where_it_was_on_its_way_into_quarantine(self, home: Home) -> None:
         self.left_aside(home, b"no picture at all")
