@@ -38,9 +38,7 @@ def main() -> None:
         sys.exit(f"compare: only {len(found)} of {told.steps} steps are in both logs")
     worst = max(found, key=lambda step: found[step])
     same = sum(share == 0 for share in found.values())
-    print(
-        f"{len(found)} steps: {same} losses are the same to the last digit; the farthest, step {worst}, {found[worst]:.3%}"
-    )
+    print(f"{len(found)} steps, {same} the same to the last digit; farthest apart is step {worst}: {found[worst]:.3%}")
     sys.exit(found[worst] > told.within)
 
 

@@ -23,7 +23,7 @@ def test_losses_near_enough_are_a_repeated_training(tmp_path, monkeypatch, capsy
     one = log(tmp_path / "one", [(1, 5.0), (2, 4.0), (3, 9.0)])
     other = log(tmp_path / "other", [(1, 5.0), (2, 4.02), (3, 1.0)])
     assert run(monkeypatch, one, other, "--steps", "2") == 0
-    assert "1 losses are the same" in capsys.readouterr().out
+    assert "1 the same to the last digit" in capsys.readouterr().out
     assert run(monkeypatch, one, other, "--steps", "3") == 1
 
 
