@@ -1,4 +1,4 @@
-"""Write the trained net as ONNX: python -m training.export --run DIR --out NET.onnx [--temperature T] [--rare R]
+"""Write the trained net as ONNX: python -m training.export --run DIR --out NET.onnx [--temperature T] [--rare R] ...
 
 Input `data_l`: L - 50, float32 (1, 1, 224, 224). Output `ab`: float32 (1, 2, 56, 56), in Lab units. Batch normalisation
 is folded into the convolutions, temperature and bias into the head; large weights are stored as float16 behind Cast
@@ -93,8 +93,8 @@ def _array(tensor: torch.Tensor) -> NDArray[np.float32]:
     return np.asarray(tensor.detach().numpy(), np.float32)
 
 
-def model(net: Net, temperature: float, bias: NDArray[np.float32]) -> onnx.ModelProto:
-    """The ONNX model of `net`, decoding at `temperature` with `bias` (313,) added to the logits."""
+def model(net: Net, temperature: float, bias: NDArray[np.float32], chroma: float = 1.0) -> onnx.ModelProto:
+    """The ONNX model of `net`: `bias` (313,) is added to the logits, they are decoded at `temperature`, ab times `chroma`."""
     graph = _Graph()
     x, seen = graph.layer("data_l", "stem", net.stem, SCALE), []
     for number, stage in enumerate(net.stages):
@@ -117,7 +117,8 @@ def model(net: Net, temperature: float, bias: NDArray[np.float32]) -> onnx.Model
     x = graph.conv(x, "head", _array(net.head.weight / temperature), (_array(net.head.bias) + bias) / temperature)
     x = graph.add("Softmax", [x], "shares", axis=1)
     # The centres stay float32: rounding them would shift every colour.
-    graph.weights.append(numpy_helper.from_array(np.ascontiguousarray(BINS.T[:, :, None, None]), "centres"))
+    centres = np.ascontiguousarray(BINS.T[:, :, None, None]) * np.float32(chroma)
+    graph.weights.append(numpy_helper.from_array(centres, "centres"))
     graph.add("Conv", [x, "centres"], "ab", kernel_shape=[1, 1], strides=[1, 1], pads=[0] * 4, group=1)
     side, quarter = INPUT_SIDE, INPUT_SIDE // 4
     inputs = [helper.make_tensor_value_info("data_l", TensorProto.FLOAT, [1, 1, side, side])]
@@ -140,7 +141,7 @@ def _context(graph: _Graph, x: str, net: Net) -> str:
     return graph.add("Relu", [told], "context.relu")
 
 
-def difference(path: str, net: Net, temperature: float, bias: NDArray[np.float32]) -> float:
+def difference(path: str, net: Net, temperature: float, bias: NDArray[np.float32], chroma: float = 1.0) -> float:
     """The largest difference in ab, in Lab units, between OpenCV with the file `path` and torch with `net`."""
     rng = np.random.default_rng(0)
     graph = cv2.dnn.readNetFromONNX(path)
@@ -152,7 +153,7 @@ def difference(path: str, net: Net, temperature: float, bias: NDArray[np.float32
         light = np.clip(light + rng.standard_normal(light.shape, np.float32) * 3, -50, 50)
         graph.setInput(light)
         with torch.no_grad():
-            own = decode(net(torch.from_numpy(light)), temperature, torch.from_numpy(bias)).numpy()
+            own = decode(net(torch.from_numpy(light)), temperature, torch.from_numpy(bias)).numpy() * np.float32(chroma)
         worst = max(worst, float(np.abs(np.asarray(graph.forward()) - own).max()))
     return worst
 
@@ -179,11 +180,12 @@ def main() -> None:
     parser.add_argument("--out", required=True, metavar="NET")
     parser.add_argument("--temperature", type=float, default=1.0, help="lower gives stronger colours (default: 1)")
     parser.add_argument("--rare", type=float, default=0.0, help="how far to lean towards rare colours (default: 0)")
+    parser.add_argument("--chroma", type=float, default=1.0, help="all chroma is multiplied by it (default: 1)")
     told = parser.parse_args()
     net, prior = averaged(told.run)
     bias = rarer(prior, told.rare)
-    onnx.save(model(net, told.temperature, bias), told.out)
-    worst = difference(told.out, net, told.temperature, bias)
+    onnx.save(model(net, told.temperature, bias, told.chroma), told.out)
+    worst = difference(told.out, net, told.temperature, bias, told.chroma)
     print(f"{told.out}: {os.path.getsize(told.out):,} bytes; OpenCV and torch differ by {worst:.4f} in ab at most")
     if worst > LARGEST_DIFFERENCE:
         sys.exit(f"export: that is more than {LARGEST_DIFFERENCE}; {told.out} must not be used.")

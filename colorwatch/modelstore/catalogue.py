@@ -36,9 +36,9 @@ COMPACT = Known(
     title="the model that comes with colorwatch",
     form=Form.EMBEDDED,
     file="compact.onnx",
-    sha256="24f94cba09027c6042c22c5ed0365102f7a26dbaa902978c1885ebeed60d9d72",
-    size=10_653_880,
-    at_most=10_653_880,
+    sha256="f5359005ec98a5f98676923cf09ecf93eca4e662573e1173e69ccf17e0b28188",
+    size=10_221_818,
+    at_most=10_221_818,
     licence="MIT and Apache-2.0",
     source="comes with colorwatch",
 )

@@ -107,8 +107,8 @@ def test_the_exported_file_keeps_the_contract_and_gives_the_colours_of_torch(tmp
     path = str(tmp_path / "net.onnx")
     net = untrained()
     bias = rarer(np.random.default_rng(0).dirichlet(np.ones(313)), 0.1)
-    onnx.save(model(net, 0.8, bias), path)
-    assert difference(path, net, 0.8, bias) < LARGEST_DIFFERENCE
+    onnx.save(model(net, 0.8, bias, 1.1), path)
+    assert difference(path, net, 0.8, bias, 1.1) < LARGEST_DIFFERENCE
     assert os.path.getsize(path) < 11e6
     graph = onnx.load(path).graph
     assert [one.name for one in graph.input] == ["data_l"]
@@ -263,10 +263,10 @@ def test_the_choice_of_decoding_keeps_to_its_limits():
     from training.calibrate import choose
 
     scores = {
-        (1.0, 0.0): Score(88.0, 70.0, 1.0),
-        (0.8, 0.0): Score(87.8, 70.5, 1.05),
-        (0.8, 0.1): Score(87.0, 71.5, 1.05),
-        (0.6, 0.0): Score(87.9, 71.0, 1.3),
+        (1.0, 0.0, 1.0): Score(88.0, 70.0, 1.0),
+        (0.8, 0.0, 1.0): Score(87.8, 70.5, 1.05),
+        (0.8, 0.1, 1.0): Score(87.0, 71.5, 1.05),
+        (0.6, 0.0, 1.1): Score(87.9, 71.0, 1.3),
     }
-    assert choose(scores, 87.7, 1.1) == (0.8, 0.0)
-    assert choose(scores, 87.7, 0.5) == (1.0, 0.0)
+    assert choose(scores, 87.7, 1.1) == (0.8, 0.0, 1.0)
+    assert choose(scores, 87.7, 0.5) == (1.0, 0.0, 1.0)
