@@ -155,10 +155,21 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a print lies on a page: its upright rectangle, in shares of the page's sides as its pixels lie."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
 class Rendering:
     """A result in the spool, synced to disk. `seconds` maps stage names to wall seconds.
 
-    `losses`: what of the scan it has no place for, a part of a sentence.
+    `losses`: what of the scan it has no place for, a part of a sentence. `prints`: where several of them lie on its one
+    page, in the order in which they are read.
     """
 
     digest: str
@@ -172,6 +183,7 @@ class Rendering:
     flags: tuple[Flag, ...] = ()
     losses: str = ""
     verdicts: tuple[Verdict, ...] = ()  # one for each kind of page
+    prints: tuple[Place, ...] = ()
 
     @property
     def as_it_was(self) -> str | None:

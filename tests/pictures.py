@@ -75,3 +75,11 @@ def grey_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     import cv2
 
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def glass(level: int = 250, seed: int = 0, count: int = 4) -> NDArray[np.uint8]:
+    """Grey (500, 620): two to four grey prints of 240 x 180 on a scanner's glass."""
+    page = np.full((500, 620), level, np.uint8)
+    for number, (top, left) in enumerate(((20, 30), (30, 340), (270, 25), (260, 350))[:count]):
+        page[top : top + 180, left : left + 240] = grey_of(scene(240, 180, seed=seed + number))
+    return page

@@ -143,6 +143,7 @@ def _colorize(request: RenderRequest, predict: Predict) -> Rendering:
         flags=outcome.flags(),
         losses=outcome.losses(),
         verdicts=outcome.verdicts(),
+        prints=outcome.prints(),
     )
 
 
@@ -151,7 +152,7 @@ def _colour_pages(request: RenderRequest, predict: Predict, descriptor: int, fd:
     lossy = request.settings.compression == "jpeg"
     document = open_document(descriptor, request.provenance, request.result, lossy)
     writer = writer_for(document, fd, request.settings)
-    outcome = Outcome(document.count)
+    outcome = Outcome(document.count, cut=document.result != "pdf")
 
     def again(number: int, provenance: Provenance | None) -> Page:
         return reopened(document, descriptor, number, provenance)

@@ -22,8 +22,8 @@ from colorwatch.faultpoint import reach
 from colorwatch.judge import Judgement, Kind, judge
 from colorwatch.judge.colours import ab_of
 from colorwatch.judge.margins import assembled, rolled_off
-from colorwatch.judge.prints import Print, find
-from colorwatch.scan import RenderSettings
+from colorwatch.judge.prints import Print, find, in_order
+from colorwatch.scan import Place, RenderSettings
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -59,6 +59,7 @@ class Seen:
     reason: str
     figures: dict[str, float]
     no_colour: bool = False
+    prints: tuple[Place, ...] = ()  # where there are several
 
 
 def colour_page(page: Page, predict: Predict, settings: RenderSettings, writer: Leaver, timed: Timed) -> Seen:
@@ -74,10 +75,11 @@ def colour_page(page: Page, predict: Predict, settings: RenderSettings, writer: 
         judgement = judge(glance.picture())
         kind = judgement.kind
         left = is_left(kind, settings)
-        prints = [] if left or kind in (Kind.TEXT, Kind.LINE_ART, Kind.BLANK) else find(grey_of(glance.picture()))
+        prints = [] if kind in (Kind.TEXT, Kind.LINE_ART, Kind.BLANK) else find(grey_of(glance.picture()))
+        places = _places(prints, page.luggage.orientation)
     if left:
         writer.leave(_LEFT[kind])
-        return Seen(kind, True, _LEFT[kind], judgement.figures)
+        return Seen(kind, True, _LEFT[kind], judgement.figures, prints=places)
     with timed("net"):
         ab = _ab_of(glance.picture(), whole, prints, predict, page)
     figures, no_colour = _outcome(ab, prints, judgement)
@@ -86,7 +88,25 @@ def colour_page(page: Page, predict: Predict, settings: RenderSettings, writer: 
         ab = _with_tone(ab, judgement, _side(FINE, page.width))
     _paint(page, source, Chroma(ab, page.width, page.height), bits, writer, timed)
     wanted = settings.strength > 0 and settings.saturation > 0
-    return Seen(kind, False, _COLOURED[kind], figures, no_colour and wanted and judgement.is_picture)
+    return Seen(kind, False, _COLOURED[kind], figures, no_colour and wanted and judgement.is_picture, places)
+
+
+def _places(prints: list[Print], orientation: int) -> tuple[Place, ...]:
+    """Where several prints lie, in the order in which they are read on the page once it stands upright."""
+    if len(prints) < 2:
+        return ()
+    flipped, turns = UPRIGHT[orientation]
+
+    def upright_corner(one: Print) -> tuple[float, float]:
+        left, top, right, bottom = one.left, one.top, one.right, one.bottom
+        if flipped:
+            left, right = 1 - right, 1 - left
+        for _ in range(turns):  # each clockwise
+            left, top, right, bottom = 1 - bottom, left, 1 - top, right
+        return in_order(left, top)
+
+    ordered = sorted(prints, key=upright_corner)
+    return tuple(Place(one.left, one.top, one.right, one.bottom) for one in ordered)
 
 
 def is_left(kind: Kind, settings: RenderSettings) -> bool:

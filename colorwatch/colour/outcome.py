@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from colorwatch.colour.onepage import Seen
-from colorwatch.scan import Flag
+from colorwatch.scan import Flag, Place
 from colorwatch.verdict import Verdict
 
 _WORDS = {"colour": "already in colour", "text": "text", "line-art": "line art", "blank": "blank page"}
@@ -24,18 +24,24 @@ class _Group:
 class Outcome:
     """Takes one page after the other."""
 
-    def __init__(self, count: int) -> None:
-        """`count`: how many pages the document has; a page may hold several pictures, or none."""
+    def __init__(self, count: int, *, cut: bool = True) -> None:
+        """`count`: how many pages the document has; a page may hold several pictures, or none.
+
+        `cut`: prints can be cut out of its result.
+        """
+        self._cut = cut
         self._count = count
         self._groups: dict[tuple[str, bool], _Group] = {}
         self._without: list[int] = []
         self._losses: dict[str, None] = {}
         self.pages = 0
         self.width = self.height = 0  # of the largest
+        self._prints: tuple[Place, ...] = ()
 
     def add(self, number: int, width: int, height: int, seen: Seen, losses: str = "") -> None:
         """`losses`: what of the page the result has no place for, a part of a sentence."""
         self.pages += 1
+        self._prints = seen.prints
         self._losses[losses] = None
         if width * height >= self.width * self.height:
             self.width, self.height = width, height
@@ -47,6 +53,10 @@ class Outcome:
     def lost_nothing(self) -> None:
         """The result is the scan itself."""
         self._losses.clear()
+
+    def prints(self) -> tuple[Place, ...]:
+        """Where several prints lie, of a document that is one picture."""
+        return self._prints if self._cut and self._count == self.pages == 1 else ()
 
     def losses(self) -> str:
         return "; ".join(filter(None, self._losses))

@@ -58,7 +58,12 @@ def find(grey: Bytes) -> list[Print]:
     found = _inside(small)
     inner = [_deeper(small, each, 1) for each in found]
     prints = [_refined(grey, _shared(each, small.shape)) for each in inner]
-    return sorted(prints, key=lambda one: (round(one.top * 4), one.left))
+    return sorted(prints, key=lambda one: in_order(one.left, one.top))
+
+
+def in_order(left: float, top: float) -> tuple[float, float]:
+    """What prints are sorted by, to come one after the other as they are read: row by row, from the left."""
+    return round(top * 4), left
 
 
 _Hull = NDArray[np.int32]

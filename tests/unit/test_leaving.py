@@ -16,7 +16,7 @@ from colorwatch.metadata.imprint import recall
 from colorwatch.metadata.provenance import MACHINE_MADE
 from colorwatch.protocol import RenderRequest
 from colorwatch.scan import Fingerprint, Provenance, Rendering, RenderSettings
-from pictures import encoded, grey_of, scene, written_page
+from pictures import encoded, glass, grey_of, scene, written_page
 
 TOLD = Provenance("ab" * 32, "album/scan", "0123456789abcdef", "compact", "cd" * 32)
 COLOUR, GREY, PAGE = scene(), grey_of(scene(seed=1)), written_page()
@@ -201,3 +201,26 @@ def test_another_packing_that_is_asked_for_is_made(tmp_path: Path) -> None:
     with Image.open(tmp_path / "spool") as image:
         assert image.info["compression"] == "tiff_lzw"
     assert np.array_equal(pixels(tmp_path), COLOUR)
+
+
+def test_where_several_prints_lie_is_told_as_they_are_read_on_the_upright_page(tmp_path: Path) -> None:
+    page = glass()
+    found = rendered(tmp_path, encoded(page, "PNG"), brown).prints
+    corners = [(round(place.left * 620), round(place.top * 500)) for place in found]
+    for corner, wanted in zip(corners, ((30, 20), (340, 30), (25, 270), (350, 260)), strict=True):
+        assert np.abs(np.subtract(corner, wanted)).max() <= 4
+    exif = Image.Exif()
+    exif[0x0112] = 6  # it is turned clockwise to be looked at
+    lying = rendered(tmp_path, encoded(np.rot90(page), "JPEG", quality=95, exif=exif), brown).prints
+    upright = [(round((1 - place.bottom) * 620), round(place.left * 500)) for place in lying]
+    assert np.abs(np.subtract(upright, corners)).max() <= 6
+
+
+def test_a_single_print_is_the_result_itself_and_prints_in_colour_are_told_too(tmp_path: Path) -> None:
+    assert rendered(tmp_path, encoded(glass(count=1), "PNG"), brown).prints == ()
+    tinted = np.stack([glass(count=2)] * 3, axis=2)
+    tinted[20:200, 30:130, 0] //= 3
+    tinted[30:210, 400:500, 2] //= 3
+    result = rendered(tmp_path, encoded(tinted, "PNG"), brown)
+    assert result.as_it_was
+    assert len(result.prints) == 2

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from colorwatch.colour.onepage import Seen
 from colorwatch.colour.outcome import Outcome, spans
-from colorwatch.scan import Flag, Rendering
+from colorwatch.scan import Flag, Place, Rendering
 from colorwatch.wire import MAX_BYTES, decode, encode
 
 GREY = Seen("grey", False, "it is black-and-white", {"paper": 0.2})
@@ -53,3 +55,23 @@ def test_a_thousand_pages_fit_into_one_answer() -> None:
     packet = encode(result)
     assert len(packet) < MAX_BYTES // 8
     assert decode(packet) == result
+
+
+class TestPrints:
+    PLACES = (Place(0.1, 0.1, 0.4, 0.9), Place(0.6, 0.1, 0.9, 0.9))
+
+    def told(self, *pages: Seen, count: int, cut: bool = True) -> tuple[Place, ...]:
+        outcome = Outcome(count, cut=cut)
+        for number, page in enumerate(pages, 1):
+            outcome.add(number, 640, 480, page)
+        return outcome.prints()
+
+    def test_of_a_single_page_it_is_told_where_they_lie(self) -> None:
+        assert self.told(replace(GREY, prints=self.PLACES), count=1) == self.PLACES
+        assert self.told(GREY, count=1) == ()
+
+    def test_of_a_document_nothing_is_told(self) -> None:
+        page = replace(GREY, prints=self.PLACES)
+        assert self.told(page, page, count=2) == ()
+        assert self.told(page, page, count=1) == (), "two pictures on one page"
+        assert self.told(page, count=1, cut=False) == ()
