@@ -54,6 +54,8 @@ POINTS = {
     "done": "its original is cleared, before the commit",
     "refused": "a scan is to go to quarantine, before the commit",
     "settle-quarantine": "it is in quarantine, before the commit",
+    "cut-out": "prints are in the spool, before the commit",
+    "print-saved": "one of them stands under its name, before the commit",
     "committed": "a tick's commit is on disk, nothing was asked for yet",
     "drain": "the daemon was asked to end",
     "close": "before what still runs is given back",
@@ -69,6 +71,8 @@ POINTS = {
     "spool-sync": "before the spool file is synced",
     "spool-synced": "after that, its digest not taken yet",
     "answer": "before the worker tells",
+    "cut-opened": "the spool file of a print that is cut out of a result is made, and empty",
+    "cut-synced": "all prints of the result are in the spool and synced, nothing is told yet",
 }
 """Every point, and what is so when it is reached."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from colorwatch.scan import Facts, Fingerprint, Provenance, Rendering, RenderSettings
+from colorwatch.scan import Facts, Fingerprint, Place, Provenance, Rendering, RenderSettings
 
 DEFAULT_NET = "colorwatch.colour.net:load"
 
@@ -94,7 +94,35 @@ class PortrayRequest:
     original: Lying | None = None
 
 
-Request = ProbeRequest | RenderRequest | RecallRequest | PortrayRequest
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The print of that number, from 1 on, which lies there."""
+
+    number: int
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class CutRequest:
+    """Cut prints out of the result `path` (relative to `root`, the outbox) of a job, each as a new spool file.
+
+    The result must have the sha256 `digest`. It shows `count` prints in all; `provenance` is what is written into each.
+    With `keep_time` the time of their files is that of the result's.
+    """
+
+    ticket: int
+    root: str
+    path: str
+    digest: str
+    job: int
+    wanted: tuple[Wanted, ...]
+    count: int
+    provenance: Provenance
+    settings: RenderSettings = field(default_factory=RenderSettings)
+    keep_time: bool = False
+
+
+Request = ProbeRequest | RenderRequest | RecallRequest | PortrayRequest | CutRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +152,23 @@ class Portrayed:
     thumb_height: int
     view_width: int = 0  # 0: none was made
     view_height: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A print in the spool, synced to disk; `digest` is the sha256 of its file in hex."""
+
+    number: int
+    digest: str
+    device: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """All prints that were wanted."""
+
+    pieces: tuple[Piece, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,4 +219,4 @@ class Ended:
     code: int
 
 
-Answer = Facts | Incomplete | Rendering | Recalled | Portrayed | Failure
+Answer = Facts | Incomplete | Rendering | Recalled | Portrayed | Cut | Failure

@@ -36,10 +36,10 @@ from colorwatch.work.hearing import Hearing
 from colorwatch.work.identity import Identity
 from colorwatch.work.intake import Intake
 from colorwatch.work.keeping import Days, Keeping
+from colorwatch.work.leisure import Leisure
 from colorwatch.work.othernets import OtherNets
 from colorwatch.work.pacing import Pacing
 from colorwatch.work.petitions import Petitions
-from colorwatch.work.portraits import Portraits
 from colorwatch.work.recall import Recall
 from colorwatch.work.redoing import Redoing
 from colorwatch.work.standing import Standing
@@ -144,16 +144,14 @@ class Service:
         kept = self._config.retention
         days = Days(kept.archive_days, kept.quarantine_days, kept.history_days)
         self.keeping = Keeping(self.ledger, settings, days, self._send, log.get("retention"))
-        self.portraits = Portraits(
-            *(self.ledger, self.standing, settings, self._send, log.get("gallery")),
-        )
+        self.leisure = Leisure(self.ledger, self.standing, settings, recipes, self._send)
         self.handing = Handing(
-            *(self.ledger, self.intake, self.recall, self.claims, self.portraits, self.standing, self.pacing),
+            *(self.ledger, self.intake, self.recall, self.claims, self.leisure, self.standing, self.pacing),
             Deadlines(self._config.limits.deadline_seconds, self._config.limits.deadline_seconds_per_megapixel),
         )
         self.hearing = Hearing(
             *(self.ledger, self.intake, self.identity, self.recall, self.claims, self.steps),
-            *(self.petitions, self.standing, self.portraits, self.keeping, self._log),
+            *(self.petitions, self.standing, self.leisure, self.keeping, self._log),
         )
         self._folders = {
             name: Folder(
@@ -196,7 +194,7 @@ class Service:
             self.pacing.introduce()
         self._act()  # each outbox is looked through before its spool is made
         self._tell_of_strays()
-        spools = {os.path.basename(job.spool) for job in unfinished if job.spool}
+        spools = {os.path.basename(job.spool) for job in unfinished if job.spool} | self.leisure.apart.resume()
         for folder in self._folders.values():
             folder.send(commands.CleanSpool(frozenset(spools)))
             folder.start()
@@ -344,7 +342,7 @@ class Service:
             and sum(counts[state] for state in UNFINISHED) <= waiting
             and len(self.intake) <= self.intake.held(now)
             and not self.claims
-            and not self.portraits.pending()
+            and not self.leisure.pending(now)
             # A folder tells before it counts down, so it is asked first.
             and all(folder.pending() == 0 for folder in self._folders.values())
             and self._messages.empty()

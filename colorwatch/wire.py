@@ -15,6 +15,8 @@ from functools import cache
 from typing import Any, TypeVar, Union
 
 from colorwatch.protocol import (
+    Cut,
+    CutRequest,
     Ended,
     Failure,
     Forked,
@@ -37,8 +39,8 @@ MAX_BYTES = 64 * 1024  # a packet larger than this is no answer of ours
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        *(WorkerSetup, ProbeRequest, RenderRequest, RecallRequest, PortrayRequest, Ready),
-        *(Facts, Incomplete, Rendering, Recalled, Portrayed, Failure),
+        *(WorkerSetup, ProbeRequest, RenderRequest, RecallRequest, PortrayRequest, CutRequest, Ready),
+        *(Facts, Incomplete, Rendering, Recalled, Portrayed, Cut, Failure),
         *(ForkRequest, Forked, NotForked, Ended),
     )
 }

@@ -54,6 +54,7 @@ class Story:
     failures: int
     digest: str
     events: list[Event] = field(default_factory=list)
+    prints: list[dict[str, str]] = field(default_factory=list)  # saved apart: file, and state (new, saved or left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,10 @@ def tell(db: sqlite3.Connection, target: Target, roots: Mapping[str, Roots]) -> 
         failures=row["failures"],
         digest=row["digest"],
         events=sorted(_events(db, row), key=lambda event: event.when),
+        prints=[
+            {"file": os.path.join(root.outbox, os.fsdecode(path)), "state": state}
+            for path, state in db.execute("SELECT path, state FROM print WHERE job = ? ORDER BY number", (target.job,))
+        ],
     )
 
 

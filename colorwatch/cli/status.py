@@ -182,6 +182,9 @@ def _print_narrow(title: str, entries: list[Entry], place: str | None) -> None:
     out.print()
 
 
+_OF_A_PRINT = {"saved": "", "new": " (not saved yet)", "left": " (edited, moved or deleted, so it is not made again)"}
+
+
 def _print_story(told: story.Story) -> None:
     job = f", job {told.job}" if told.job is not None else ""
     _print_line(f"{told.file} (folder {told.folder}{job}): {told.state}")
@@ -194,6 +197,7 @@ def _print_story(told: story.Story) -> None:
     lines = {
         "original": told.original,
         "result": told.result,
+        "prints": "; ".join(one["file"] + _OF_A_PRINT[one["state"]] for one in told.prints),
         "picture": f"{picture['format']}, {picture['width']} x {picture['height']}, {picture['bits']} bits"
         if {"format", "width", "height", "bits"} <= picture.keys()
         else "",

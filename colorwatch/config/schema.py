@@ -113,6 +113,11 @@ class Folder(Strict):
         description="Which time the file of a coloured picture shows: scan stands for that of the scan's file, so that "
         "both lie side by side when sorted by time, now for when it was coloured.",
     )
+    prints: Annotated[Literal["together", "apart"], Takes("together or apart", "together")] = Field(
+        default="together",
+        description="What becomes of several prints that were scanned on one glass. together: one coloured picture "
+        "shows all of them. apart: each is saved as a file of its own besides, in a folder beside that picture.",
+    )
     strength: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), Takes("a number from 0 to 1", "1.0")] = Field(
         default=1.0,
         description="How much colour a picture gets, from 0 (it stays grey) to 1 (all that the model gives).",

@@ -18,6 +18,7 @@ GALLERY = "gallery"
 """The folder of an outbox in which its gallery is."""
 
 NAME_BYTES = 255
+_PRINTS = " prints"
 _LONGEST_EXTENSION = 32
 _RESERVED = frozenset({AGAIN, GALLERY, "quarantine"})  # at the top of an outbox these are no folders of results
 _NUMBER = re.compile(r" \(([1-9]\d{0,17})\)$")
@@ -31,6 +32,15 @@ def next_name(path: str, number: int) -> str:
     stem, extension = _split(name)
     tail = f" ({number}){extension}"
     return os.path.join(folder, cut_name(stem, NAME_BYTES - len(os.fsencode(tail))) + tail)
+
+
+def print_name(path: str, number: int) -> str:
+    """Where the print of that number goes that the result `path` shows: `a/x.jpg` and 2 give `a/x prints/x 2.jpg`."""
+    folder, name = os.path.split(path)
+    stem, extension = _split(name)
+    tail = f" {number}{extension}"
+    apart = cut_name(stem, NAME_BYTES - len(_PRINTS)) + _PRINTS
+    return os.path.join(folder, apart, cut_name(stem, NAME_BYTES - len(os.fsencode(tail))) + tail)
 
 
 def parted(path: str) -> tuple[str, int]:

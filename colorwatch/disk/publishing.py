@@ -21,6 +21,7 @@ from colorwatch.disk.ownership import Ownership
 from colorwatch.faultpoint import reach
 
 _SPOOL_NAME = re.compile(r"(\d+)-(\d+)\.part")  # job, attempt
+_PRINT_NAME = re.compile(r"(\d+)-(\d+)\.print")  # job, number of the print
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -62,6 +63,11 @@ def prepare(outbox: str) -> None:
 def spool_path(outbox: str, job_id: int, attempt: int) -> str:
     """Where attempt `attempt` of a job writes its result: absolute if the outbox is, and never used twice."""
     return os.path.join(outbox, SPOOL, f"{job_id}-{attempt}.part")
+
+
+def print_spool(outbox: str, job_id: int, number: int) -> str:
+    """Where a print that was cut out of a job's result waits for its name."""
+    return os.path.join(outbox, SPOOL, f"{job_id}-{number}.print")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +170,7 @@ def clean_spool(outbox: str, keep: AbstractSet[str]) -> int:
     with folder_beneath(outbox, SPOOL, create=True) as folder:
         reach("clean-spool")
         for name in os.listdir(folder):
-            if _SPOOL_NAME.fullmatch(name) and name not in names:
+            if (_SPOOL_NAME.fullmatch(name) or _PRINT_NAME.fullmatch(name)) and name not in names:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=folder)
                     removed += 1

@@ -32,11 +32,15 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class Unpublish:
-    """Remove the result `final` if its sha256 is still `digest`. Answered by Unpublished or Trouble."""
+    """Remove the result `final` if its sha256 is still `digest`. Answered by Unpublished or Trouble.
+
+    So go `prints`, each a path and a sha256, that were cut out of it.
+    """
 
     job_id: int
     final: str
     digest: str
+    prints: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +176,25 @@ class Unshow:
 
 
 @dataclass(frozen=True, slots=True)
+class SavePrint:
+    """Give a print that was cut out of a job's result its name, as Publish does. Answered by PrintSaved or Trouble.
+
+    With `replaces`, the sha256 of the earlier file of this print at `over`, it takes the place of that one, and only
+    if exactly that stands there.
+    """
+
+    job_id: int
+    number: int
+    spool: str
+    final: str
+    device: int
+    inode: int
+    digest: str
+    over: str = ""
+    replaces: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Discard:
     """Remove a spool file. Not answered: what is left, the next CleanSpool takes."""
 
@@ -228,6 +251,7 @@ Command = (
     | ListResults
     | Show
     | Unshow
+    | SavePrint
     | Discard
     | CleanSpool
     | LookAgain

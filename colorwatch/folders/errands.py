@@ -7,8 +7,9 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Mapping
+from typing import Literal
 
-from colorwatch.disk import originals, publishing
+from colorwatch.disk import originals, publishing, saving
 from colorwatch.disk.asides import restore_asides
 from colorwatch.disk.footing import Footing
 from colorwatch.disk.names import below
@@ -31,6 +32,7 @@ from colorwatch.folders.messages import (
     GivenBack,
     Message,
     NameTaken,
+    PrintSaved,
     Published,
     Quarantined,
     ResultGone,
@@ -43,6 +45,12 @@ from colorwatch.folders.messages import (
 from colorwatch.gallery import Gallery, show
 from colorwatch.scan import printable
 
+_SAVED: dict[Publication, Literal["saved", "taken", "lost", "left"]] = {
+    Publication.PUBLISHED: "saved",
+    Publication.TAKEN: "taken",
+    Publication.LOST: "lost",
+    Publication.NOTHING: "left",
+}
 _NOT_REMOVED = {
     Withdrawal.REMOVED: "",
     Withdrawal.GONE: "It is no longer there.",
@@ -71,10 +79,13 @@ class Errands:
         match command:
             case commands.Publish():
                 return self._publish(command)
-            case commands.Unpublish(job_id, final, digest):
+            case commands.Unpublish(job_id, final, digest, prints):
                 self.check_outbox()
+                saving.withdraw_prints(settings.outbox, prints, f"job-{job_id}")
                 end = withdraw(settings.outbox, final, digest, f"job-{job_id}")
                 return Unpublished(name, job_id, end is Withdrawal.REMOVED, _NOT_REMOVED[end])
+            case commands.SavePrint():
+                return self._save_print(command)
             case commands.Dispose():
                 return self._dispose(command)
             case commands.Quarantine():
@@ -153,6 +164,15 @@ class Errands:
             return ResultGone(name, job_id)
         return NameTaken(name, job_id) if outcome is Publication.TAKEN else SpoolLost(name, job_id)
 
+    def _save_print(self, command: commands.SavePrint) -> Message:
+        self.check_outbox()
+        ours = Rendered(command.device, command.inode, command.digest)
+        end = saving.save_print(
+            *(self._settings.outbox, command.spool, command.final, ours),
+            *(command.over, command.replaces, self.ownership),
+        )
+        return PrintSaved(self._settings.name, command.job_id, command.number, _SAVED[end])
+
     def _dispose(self, command: commands.Dispose) -> Message:
         settings = self._settings
         if settings.archive:
@@ -209,7 +229,7 @@ class Errands:
     def _sentence(self, command: Command, why: str, error: Exception) -> str:
         settings = self._settings
         match command:
-            case commands.Publish(final=final):
+            case commands.Publish(final=final) | commands.SavePrint(final=final):
                 if isinstance(error, NotADirectoryError):
                     why = "a file or a link stands where a folder of that path should be; move it away"
                 return f"{final} could not be put into {settings.outbox}: {why}"

@@ -32,6 +32,7 @@ class FolderSettings:
     canary: bool = False  # whether a hidden file is made in it now and then, to see whether events arrive
     format: str = "same"  # of results: one of `targets.WISHES`
     file_times: Literal["now", "scan"] = "now"  # of results
+    prints: Literal["together", "apart"] = "together"  # several on one glass
 
 
 # --- messages: `folder` is the folder's name ------------------------------------------------------------------
@@ -302,6 +303,19 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class PrintSaved:
+    """How that ended: `saved` on disk; `taken`, another name is wanted; `lost`, the spool file is gone.
+
+    `left`: a person has edited, moved or deleted the one that it was to replace.
+    """
+
+    folder: str
+    job_id: int
+    number: int
+    end: Literal["saved", "taken", "lost", "left"]
+
+
+@dataclass(frozen=True, slots=True)
 class Reachable:
     """The inbox is back."""
 
@@ -332,6 +346,7 @@ Message = (
     | AsidesRestored
     | ResultsFound
     | Shown
+    | PrintSaved
     | Trouble
     | Rescanned
     | Watching

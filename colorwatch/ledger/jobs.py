@@ -22,6 +22,7 @@ from colorwatch.ledger.ageing import Ageing
 from colorwatch.ledger.contents import Contents
 from colorwatch.ledger.files import close, connect
 from colorwatch.ledger.health import Health
+from colorwatch.ledger.prints import Prints
 from colorwatch.ledger.redos import Redos
 from colorwatch.ledger.requests import Requests
 from colorwatch.ledger.rows import COLUMNS, fingerprint_columns, job_of
@@ -57,6 +58,7 @@ class Ledger:
         self.health = Health(self._db, wall)
         self.requests = Requests(self._db, wall)
         self.redos = Redos(self._db, wall)
+        self.prints = Prints(self._db)
 
     def close(self) -> None:
         close(self._db, sound=self._sound)
@@ -97,7 +99,7 @@ class Ledger:
         for inbox, name in before.items():
             if name in moves.values() and name not in moves:
                 moves[name] = f"{name} (was {inbox})"  # its inbox has left the config, and another one has its name
-        for table in ("job", "wait", "probe_death", "health"):
+        for table in ("job", "wait", "probe_death", "health", "glass"):
             for number, name in enumerate(moves):
                 self._db.execute(f"UPDATE {table} SET folder = ? WHERE folder = ?", (f"\n{number}", name))
             for number, name in enumerate(moves.values()):
@@ -311,11 +313,6 @@ class Ledger:
             (folder, folder),
         )
         return [int(row[0]) for row in rows]
-
-    def find_job(self, job_id: int) -> Job | None:
-        """The same, or None: for a number that comes from outside."""
-        row = self._db.execute(f"SELECT {COLUMNS} FROM job WHERE id = ?", (job_id,)).fetchone()
-        return job_of(row) if row else None
 
     def not_gone(self, job_id: int) -> Job:
         """The original of a job that ended was found on its way out: it is to be cleared after all."""

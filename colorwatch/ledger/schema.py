@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 RECALL, RECALLED = "recall", "done"
 """Subject and state in `health` of a folder whose results are all in the ledger."""
@@ -117,6 +117,30 @@ ALTER TABLE job ADD COLUMN flags TEXT NOT NULL DEFAULT '';
 CREATE INDEX job_flagged ON job (ended_at) WHERE flags <> '';
 """
 
+# `glass`: results that show several prints; `due` while it is to be seen whether those are to be saved apart, `cut` the
+# sha256 of the result that this was done for. `print`: what became of each of them, by the number it was given.
+_SINCE_5 = """
+CREATE TABLE glass (
+    job INTEGER PRIMARY KEY, folder TEXT NOT NULL, due INTEGER NOT NULL DEFAULT 1, cut TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX glass_due ON glass (folder, job) WHERE due = 1;
+CREATE TABLE print (
+    job INTEGER NOT NULL, number INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('new', 'saved', 'left')),
+    path BLOB NOT NULL, digest TEXT NOT NULL, spooled TEXT,
+    PRIMARY KEY (job, number)
+) WITHOUT ROWID;
+CREATE INDEX print_spooled ON print (job, number) WHERE spooled IS NOT NULL;
+CREATE TRIGGER job_glass AFTER UPDATE OF state ON job
+    WHEN NEW.state = 'done' AND OLD.state <> 'done' AND json_array_length(NEW.result, '$.prints') > 1 BEGIN
+    INSERT INTO glass (job, folder) VALUES (NEW.id, NEW.folder) ON CONFLICT DO UPDATE SET due = 1;
+END;
+CREATE TRIGGER job_glass_removed AFTER DELETE ON job BEGIN
+    DELETE FROM glass WHERE job = OLD.id;
+    DELETE FROM print WHERE job = OLD.id;
+END;
+"""
+
 _COLUMNS_OF_1 = (
     "id, folder, path, device, inode, size, mtime_ns, digest, facts, recipe, state, output, attempt, worker_deaths,"
     " daemon_deaths, blamed, alone, failures, not_before, spool, result, kind, reason, whereabouts, settled,"
@@ -139,13 +163,13 @@ DROP TABLE job_before;
 INSERT INTO health SELECT DISTINCT folder, '{RECALL}', '{RECALLED}', '', 0 FROM tally;
 """
 
-_STEPS = {1: _FROM_1_TO_2, 2: _SINCE_3, 3: _SINCE_4}
+_STEPS = {1: _FROM_1_TO_2, 2: _SINCE_3, 3: _SINCE_4, 4: _SINCE_5}
 """By the version they start from."""
 
 
 def make(db: sqlite3.Connection) -> None:
     """Makes today's tables in an empty file; the caller commits."""
-    _run(db, _SINCE_1 + _JOB + _JOB_EXTRAS + _SINCE_2 + _SINCE_3 + _SINCE_4)
+    _run(db, _SINCE_1 + _JOB + _JOB_EXTRAS + _SINCE_2 + _SINCE_3 + _SINCE_4 + _SINCE_5)
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

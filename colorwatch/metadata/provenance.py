@@ -6,6 +6,7 @@
   such as a print or a negative, is no longer true of the result, and stays as `colorwatch:ScanSourceType`.
 - A namespace of our own: what `read` needs, and a sentence for people.
 - Of a picture that was left as it is, none of that is said: its colours are its own, or none.
+- A print that was cut out of a result names that result, and has none of what `read` needs: it is no scan's result.
 - `xmp:CreatorTool`, the first known tool by its definition: it is ours only where the scan names none, anywhere.
 
 A thumbnail in the scan's packet goes, for it shows the grey picture.
@@ -81,12 +82,15 @@ def _properties(provenance: Provenance, earlier: xmp.Packet | None, tool_known: 
     path = provenance.path if len(os.fsencode(provenance.path)) <= MAX_PATH else ""
     model = printable(provenance.model)[:MAX_MODEL]
     note = f"The colours are machine-made: they are the guess of a neural network ({model}), not a record of the scene."
-    values = {"digest": provenance.digest, "path": path, "recipe": provenance.recipe, "model": model}
-    values |= {"model_digest": provenance.model_digest}
     if provenance.left:
         note = f"colorwatch left this picture as it is: {provenance.left}."
+    values = {"SourceDigest": provenance.digest, "SourcePath": path, "Recipe": provenance.recipe, "Model": model}
+    values |= {"ModelDigest": provenance.model_digest}
+    if provenance.cut:
+        note += f" It is print {provenance.cut} that lay side by side, cut out of {printable(os.path.basename(path))}."
+        values = {"Print": provenance.cut, "CutFrom": path, "CutFromDigest": provenance.digest, "Model": model}
     found = {(NAMESPACE, "Note"): note, (NAMESPACE, "Software"): SOFTWARE}
-    found |= {(NAMESPACE, name): _escaped(values[field]) for field, name in _FIELDS.items()}
+    found |= {(NAMESPACE, name): _escaped(value) for name, value in values.items()}
     found |= {(NAMESPACE, "Losses"): provenance.losses} if provenance.losses else {}
     if not provenance.left:
         found[_SOURCE_TYPE] = MACHINE_MADE

@@ -19,7 +19,7 @@ from colorwatch.pool.children import (
     waits_in_kernel,
 )
 from colorwatch.pool.contract import Answered, Chosen, Died, Event, Started, StartFailed
-from colorwatch.protocol import Failure, Incomplete, Portrayed, Ready, Recalled, Request, WorkerSetup
+from colorwatch.protocol import Cut, Failure, Incomplete, Portrayed, Ready, Recalled, Request, WorkerSetup
 from colorwatch.scan import Facts, Rendering
 from colorwatch.wire import MAX_BYTES, WireError, decode, encode
 
@@ -29,7 +29,7 @@ STATUS_SECONDS = 1.0  # how long to wait for word of how a worker ended, once it
 START_SECONDS = 120.0  # loading the net, on a slow disk
 MAX_STUCK = 2  # for each worker: processes that cannot be ended hold their memory, so they are not replaced for ever
 
-_ANSWERS = (Facts, Incomplete, Rendering, Recalled, Portrayed, Failure)
+_ANSWERS = (Facts, Incomplete, Rendering, Recalled, Portrayed, Cut, Failure)
 
 
 @dataclass(slots=True)

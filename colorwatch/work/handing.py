@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from colorwatch.pool import Pool
     from colorwatch.work.claims import Claims, Deadlines
     from colorwatch.work.intake import Intake
+    from colorwatch.work.leisure import Leisure
     from colorwatch.work.othernets import OtherNets
     from colorwatch.work.pacing import Pacing
-    from colorwatch.work.portraits import Portraits
     from colorwatch.work.recall import Recall
     from colorwatch.work.standing import Standing
 
-_TURNS = ("probe", "render", "recall", "portrait")  # so that none starves another
+_TURNS = ("probe", "render", "recall", "leisure")  # so that none starves another
 
 
 class Handing:
@@ -33,7 +33,7 @@ class Handing:
         intake: Intake,
         recall: Recall,
         claims: Claims,
-        portraits: Portraits,
+        leisure: Leisure,
         standing: Standing,
         pacing: Pacing,
         deadlines: Deadlines,
@@ -42,7 +42,7 @@ class Handing:
         self._intake = intake
         self._recall = recall
         self._claims = claims
-        self._portraits = portraits
+        self._leisure = leisure
         self._standing = standing
         self._pacing = pacing
         self._deadlines = deadlines
@@ -75,7 +75,7 @@ class Handing:
         """The next request of a kind, and how many seconds it may take."""
         request: Request | None
         if turn == "render":
-            others = self._intake.probing + len(self._recall) + len(self._portraits)
+            others = self._intake.probing + len(self._recall) + len(self._leisure)
             request = self._claims.next_render(ticket, now, self._standing.open(now), others, len(self._intake))
             return request, self._deadlines.of(self._claims.effort(ticket)) if request else 0.0
         if quiet:
@@ -83,9 +83,9 @@ class Handing:
         if turn == "probe":
             request = self._intake.next_probe(ticket, now)
             return request, self._deadlines.of_reading(self._intake.bytes_of(ticket)) if request else 0.0
-        if turn == "portrait":
+        if turn == "leisure":
             busy = len(self._intake) > 0 or self._ledger.counts(self._standing.open(now))[State.QUEUED] > 0
-            request = self._portraits.next_portrait(ticket, now, busy)
-            return request, self._deadlines.of(self._portraits.pixels(ticket)) if request else 0.0
+            request = self._leisure.next_request(ticket, now, busy)
+            return request, self._deadlines.of(self._leisure.pixels(ticket)) if request else 0.0
         request = self._recall.next_recall(ticket, now)
         return request, self._deadlines.of_reading(self._recall.bytes_of(ticket)) if request else 0.0

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from colorwatch.work.identity import Identity
     from colorwatch.work.intake import Intake
     from colorwatch.work.keeping import Keeping
+    from colorwatch.work.leisure import Leisure
     from colorwatch.work.petitions import Petitions
-    from colorwatch.work.portraits import Portraits
     from colorwatch.work.recall import Recall
     from colorwatch.work.standing import Standing
     from colorwatch.work.steps import Steps
@@ -48,7 +48,7 @@ class Hearing:
         steps: Steps,
         petitions: Petitions,
         standing: Standing,
-        portraits: Portraits,
+        leisure: Leisure,
         keeping: Keeping,
         log: FilteringBoundLogger,
     ) -> None:
@@ -60,7 +60,7 @@ class Hearing:
         self._steps = steps
         self._petitions = petitions
         self._standing = standing
-        self._portraits = portraits
+        self._leisure = leisure
         self._keeping = keeping
         self._log = log
         self._worked = False  # some worker was ready once
@@ -106,7 +106,9 @@ class Hearing:
             case messages.AgainEnded():
                 self._petitions.on_again_ended(message)
             case messages.Shown():
-                self._portraits.shown(message)
+                self._leisure.portraits.shown(message)
+            case messages.PrintSaved():
+                self._leisure.apart.saved(message, now)
             case messages.ResultsFound():
                 self._recall.found(message, now)
             case messages.AsideFound():
@@ -127,7 +129,10 @@ class Hearing:
                 self._petitions.on_trouble(message, now)
                 return
             case "show" | "unshow":
-                self._portraits.trouble(message.folder, message.message, now)
+                self._leisure.portraits.trouble(message.folder, message.message, now)
+                return
+            case "saveprint":
+                self._leisure.apart.trouble(message, now, whole_disk=message.errno in DISK_FAULTS)
                 return
             case "expire" | "describeaccess":
                 self._log.debug("folder.trouble", folder=message.folder, step=message.step, reason=message.message)
@@ -191,8 +196,8 @@ class Hearing:
                 self._claims.answered(event.ticket, event.answer, now)
             case Answered() if self._recall.owns(event.ticket):
                 self._recall.answered(event.ticket, event.answer, now)
-            case Answered() if self._portraits.owns(event.ticket):
-                self._portraits.answered(event.ticket, event.answer, now)
+            case Answered() if self._leisure.owns(event.ticket):
+                self._leisure.answered(event.ticket, event.answer, now)
             case Died():
                 self._log.warning("worker.died", pid=event.pid, reason=event.why, last_words=event.last_words)
                 if self._intake.owns(event.ticket):
@@ -201,8 +206,8 @@ class Hearing:
                     self._recall.died(event, now)
                 elif self._claims.owns(event.ticket):
                     self._claims.died(event, now)
-                elif self._portraits.owns(event.ticket):
-                    self._portraits.died(event, now)
+                elif self._leisure.owns(event.ticket):
+                    self._leisure.died(event, now)
             case Started():
                 self._worked = True
                 self._log.debug("worker.started", pid=event.pid)

@@ -269,7 +269,8 @@ class Petitions:
             return _no(f"{printable(path)} is under way; ask again once it is finished")
         if job.state is State.DONE and job.output and job.result:
             self._open[job.id].append(request)
-            self._send(job.scan.folder, commands.Unpublish(job.id, job.output, job.result.digest))
+            prints = self._ledger.prints.standing(job.id)
+            self._send(job.scan.folder, commands.Unpublish(job.id, job.output, job.result.digest, prints))
             return None
         return self._forgotten(job, "")
 

@@ -6,7 +6,6 @@ nothing. A gallery that cannot be written to costs no scan anything.
 
 from __future__ import annotations
 
-import json
 import os
 import uuid
 from collections.abc import Callable, Mapping
@@ -17,10 +16,10 @@ from colorwatch.disk.names import SPOOL
 from colorwatch.disk.publishing import spool_path
 from colorwatch.folders import commands
 from colorwatch.gallery.flags import flags_of
-from colorwatch.ledger.settings import RECIPE
 from colorwatch.protocol import Answer, Failure, Lying, Portrayed, PortrayRequest
 from colorwatch.scan import Job
 from colorwatch.work.patience import backoff
+from colorwatch.work.redoing import model_of
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -170,13 +169,6 @@ class Portraits:
         root, path = (folder.inbox, job.scan.path) if where is None else os.path.split(where)
         return Lying(root, path, read.size, read.mtime_ns)
 
-    def _model(self, job: Job) -> str:
-        """The name of the model that made it; "" for a result of before the ledger was lost."""
-        if job.redo and job.redo.model:
-            return job.redo.model
-        known = self._ledger.health.setting(RECIPE + job.recipe)
-        return str(json.loads(known)["model"]) if known else ""
-
     def _ledger_word(self) -> str:
         """A word that tells this ledger from one that was lost, whose jobs have other numbers."""
         word = self._ledger.health.setting(_LEDGER)
@@ -198,7 +190,7 @@ class Portraits:
             path=job.scan.path,
             output=job.output or "",
             original=os.path.join(folder.inbox, job.scan.path) if where is None else where,
-            model=self._model(job),
+            model=model_of(self._ledger, job),
             flags=flags_of(job),
             pages=facts.pages if facts else 1,
             width=facts.width if facts else 1,

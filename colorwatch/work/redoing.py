@@ -217,3 +217,11 @@ def remember(ledger: Ledger, recipe: Recipe, model: str) -> None:
     look = recipe.settings
     told = {name: value for name, value in asdict(look).items() if value != SAME}
     ledger.health.set(RECIPE + recipe.key, json.dumps({"model": model, **told}))
+
+
+def model_of(ledger: Ledger, job: Job) -> str:
+    """The name of the model that made a job's result; "" for one of before the ledger was lost."""
+    if job.redo and job.redo.model:
+        return job.redo.model
+    known = ledger.health.setting(RECIPE + job.recipe)
+    return str(json.loads(known)["model"]) if known else ""

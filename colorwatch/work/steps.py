@@ -236,7 +236,7 @@ class Steps:
         While that was so, it was taken for gone, or for cleared where it stood in the archive already: it is cleared
         now. One of which nobody knows anything gets its name back.
         """
-        job = None if recalling else self._ledger.find_job(message.job_id)
+        job = None if recalling else self._ledger.redos.job(message.job_id)
         at_hand = self._ledger.at_hand(message.folder)
         if recalling or message.job_id in at_hand:
             return

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from colorwatch.errors import DiskError, MemoryShortError, ModelError, ScanError, explain_os_error, short_of_memory
 from colorwatch.protocol import (
     Answer,
+    CutRequest,
     Failure,
     PortrayRequest,
     ProbeRequest,
@@ -74,7 +75,7 @@ def attend(channel: socket.socket, serve: Callable[[Request], Answer]) -> int:
     channel.send(encode(Ready(os.getpid())))
     while raw := channel.recv(MAX_BYTES):
         request = decode(raw)
-        if not isinstance(request, ProbeRequest | RenderRequest | RecallRequest | PortrayRequest):
+        if not isinstance(request, ProbeRequest | RenderRequest | RecallRequest | PortrayRequest | CutRequest):
             return 1
         channel.send(encode(serve(request)))
     return 0
@@ -92,6 +93,10 @@ def _answer(request: Request, predict: Predict) -> Answer:
         from colorwatch.colour.portrait import portray
 
         return portray(request)
+    if isinstance(request, CutRequest):
+        from colorwatch.colour.cutting import cut
+
+        return cut(request)
     return colorize(request, predict)
 
 

@@ -21,6 +21,8 @@ OF_THE_BAD = frozenset(("quarantine", "note", "noted", "refused", "settle-quaran
 OF_ARCHIVES = frozenset(("aside", "set-aside", "place", "placed", "remove", "removed", "put-back"))
 OF_REDOS = frozenset(("swap", "swapped"))
 OF_COPIES = frozenset(("copy", "copied"))
+# Scans of the bench show one picture each; tests/integration/test_prints_killed.py has glasses.
+OF_PRINTS = frozenset(("cut-opened", "cut-synced", "cut-out", "print-saved"))
 RARE = AT_START | AT_END | OF_THE_BAD | OF_REDOS | {"rescan", "put-back"}
 
 

@@ -18,6 +18,7 @@ from torture.faults import (
     AT_START,
     OF_ARCHIVES,
     OF_COPIES,
+    OF_PRINTS,
     OF_REDOS,
     OF_THE_BAD,
     RARE,
@@ -55,7 +56,7 @@ def at_points(
     table: Table, root: str, files: int, points: Sequence[str] | None = None, victim: str | None = None
 ) -> None:
     """Section a: `files` scans for each point and victim. Archives on another disk, and then on the same."""
-    chosen = sorted(points or POINTS)
+    chosen = sorted(set(points or POINTS) - OF_PRINTS)
     with other_disk() as elsewhere:
         if elsewhere is not None:
             _at_points(table, os.path.join(root, "elsewhere"), files, chosen, victim, elsewhere)
@@ -288,7 +289,8 @@ def _belongings(ground: Ground) -> dict[str, int]:
 
 def gentle_ends(table: Table, root: str, files: int, points: Sequence[str] | None = None) -> None:
     """Section i: held at each point, the daemon is asked to end: once, and it drains; twice, and it ends at once."""
-    chosen = sorted(set(points or POINTS) - AT_END - AT_START - OF_COPIES - OF_THE_BAD - OF_REDOS - {"put-back"})
+    never = AT_END | AT_START | OF_COPIES | OF_THE_BAD | OF_REDOS | OF_PRINTS | {"put-back"}
+    chosen = sorted(set(points or POINTS) - never)
     archive = os.path.join(root, "archive")
     ground = Ground(root, {"originals": "archive", "archive": archive}, {"limits": {"drain_seconds": 20}})
     twice = {}

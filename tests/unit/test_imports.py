@@ -37,6 +37,7 @@ TABLE: dict[str, set[str]] = {
     "ownership": {"beneath", "scan"},
     "untouched": {"beneath"},
     "publishing": {"beneath", "names", "ownership"},
+    "saving": {"beneath", "ownership", "publishing", "replacing", "untouched"},
     "replacing": {"beneath", "names", "ownership", "publishing", "untouched"},
     "asides": {"beneath", "litter", "names"},
     "originals": {"asides", "beneath", "names", "scan"},
@@ -61,7 +62,7 @@ TABLE: dict[str, set[str]] = {
     "errands": {
         *("asides", "commands", "errors", "footing", "gallery", "messages", "names", "notes", "originals"),
         "ownership",
-        *("publishing", "quarantining", "replacing", "results", "retention", "scan"),
+        *("publishing", "quarantining", "replacing", "results", "retention", "saving", "scan"),
     },
     "folder": {"beneath", "commands", "errands", "inbox", "messages", "originals", "outbox", "scan"},
     "ledger": {"protocol", "errors", "scan", "wire"},
@@ -99,7 +100,17 @@ TABLE: dict[str, set[str]] = {
     "recall": {"protocol", "commands", "ledger", "messages", "patience", "pool", "scan", "standing"},
     "portraits": {
         "protocol",
-        *("commands", "gallery", "ledger", "messages", "names", "patience", "pool", "publishing", "scan", "standing"),
+        *("commands", "gallery", "ledger", "messages", "names", "patience", "pool", "publishing", "redoing", "scan"),
+        "standing",
+    },
+    "apart": {
+        "protocol",
+        *("commands", "ledger", "messages", "names", "patience", "pool", "publishing", "recipe", "redoing", "scan"),
+        *("standing", "targets"),
+    },
+    "leisure": {
+        "protocol",
+        *("apart", "commands", "ledger", "log", "messages", "pool", "portraits", "recipe", "standing"),
     },
     "lock": {"errors"},
     "standing": {"patience"},
@@ -111,8 +122,8 @@ TABLE: dict[str, set[str]] = {
         "ledger",
         "othernets",
         "pacing",
+        "leisure",
         "pool",
-        "portraits",
         "recall",
         "scan",
         "standing",
@@ -120,7 +131,7 @@ TABLE: dict[str, set[str]] = {
     "hearing": {
         *("claims", "errors", "identity", "intake", "keeping", "ledger", "messages", "petitions", "pool", "recall"),
         *("standing", "steps"),
-        *("portraits", "scan"),
+        *("leisure", "scan"),
     },
     "manifest": {"config", "errors", "scan"},
     # Its child process alone loads the readers of models: see the test of what the daemon loads.
@@ -155,7 +166,7 @@ TABLE: dict[str, set[str]] = {
         *("keeping", "lock", "log", "messages", "modelstore", "othernets", "petitions", "pool", "recall", "recipe"),
         *("pacing", "redoing"),
         *("scan", "settle", "standing", "steps"),
-        "portraits",
+        "leisure",
     },
     "daemon": {
         *("config", "errors", "ledger", "log", "metrics", "notices", "scan", "sdnotify", "service"),
@@ -178,7 +189,7 @@ TABLE: dict[str, set[str]] = {
     "cli": {"cli.app"},
     # In workers alone:
     "confining": set(),
-    "worker": {"protocol", "portrait", "colorize", "confining", "onepage", "errors", "imprint", "wire"},
+    "worker": {"protocol", "cutting", "portrait", "colorize", "confining", "onepage", "errors", "imprint", "wire"},
     "zygote": {"protocol", "confining", "errors", "passing", "wire", "worker"},
     "signatures": {"errors"},
     "outlines": set(),
@@ -198,6 +209,10 @@ TABLE: dict[str, set[str]] = {
     "tiffout": {"tifftags"},
     "structure": {"errors", "outlines", "pdf", "scan", "signatures", "tiffkinds", "tifftags"},
     "portrait": {"protocol", "codec", "onepage", "errors", "opening", "pages"},
+    "cutting": {
+        "protocol",
+        *("beneath", "codec", "errors", "leaving", "names", "opening", "pages", "pieces", "publishing", "scan"),
+    },
     "pieces": set(),
     "xmp": set(),
     "provenance": {"scan", "xmp"},
@@ -268,7 +283,19 @@ IN_WORKERS = {
     *("worker", "zygote", "signatures", "tifftags", "structure", "carrying", "jpegstrips", "codec", "lab", "adapting"),
     *("deep", "decoding", "icc", "pages", "rows", "spaces", "tiffout", "writing"),
     *("streams", "tiffkinds", "net", "colorize", "caffemodel", "published"),
-    *("pieces", "xmp", "provenance", "imprint", "copying", "glance", "judge", "leaving", "onepage", "outcome"),
+    *(
+        "pieces",
+        "xmp",
+        "provenance",
+        "imprint",
+        "copying",
+        "cutting",
+        "glance",
+        "judge",
+        "leaving",
+        "onepage",
+        "outcome",
+    ),
     *("foreign", "loose", "outlines", "packing", "pdf", "pdffile", "pdfout", "rasters", "tiffwriting", "webpout"),
 }
 

@@ -149,6 +149,8 @@ class TestAnOlderSchema:
         Ledger(path).close()
         today = tables(path)
         db = sqlite3.connect(path)
+        for name in ("TRIGGER job_glass", "TRIGGER job_glass_removed", "TABLE glass", "TABLE print"):
+            db.execute(f"DROP {name}")
         db.execute("DROP INDEX job_result")
         db.execute("DROP INDEX job_flagged")
         db.execute("ALTER TABLE job DROP COLUMN flags")

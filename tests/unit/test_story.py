@@ -15,7 +15,8 @@ from colorwatch.asking.story import Roots, Story, plain, tell
 from colorwatch.ledger import Ledger
 from colorwatch.ledger.files import connect_to_read
 from colorwatch.ledger.settings import PAUSED, RECIPE
-from colorwatch.scan import Facts, Fingerprint, Flag, Job, Redo, Rendering, Scan, State
+from colorwatch.protocol import Piece
+from colorwatch.scan import Facts, Fingerprint, Flag, Job, Place, Redo, Rendering, Scan, State
 from colorwatch.verdict import Verdict
 
 RESULT = Rendering("ee" * 32, 99, 1, 2, 640, 480, 1000, {"net": 0.1, "decode": 0.3})
@@ -61,6 +62,20 @@ def told(tmp_path: os.PathLike[str]) -> Iterator[Told]:
     told = Told(os.fspath(tmp_path))
     yield told
     told.ledger.close()
+
+
+def test_it_names_the_prints_that_were_saved_apart(told: Told) -> None:
+    job = told.done(result=replace(RESULT, prints=(Place(0, 0, 0.4, 1), Place(0.6, 0, 1, 1))))
+    with told.ledger.batch():
+        for number in (1, 2):
+            told.ledger.prints.spooled(job.id, Piece(number, "ee", 1, 2), f"a prints/a {number}.jpg")
+        first, second = told.ledger.prints.of(job.id).values()
+        told.ledger.prints.saved(first)
+        told.ledger.prints.left(second)
+    assert told.story(job.id).prints == [
+        {"file": "/out/a prints/a 1.jpg", "state": "saved"},
+        {"file": "/out/a prints/a 2.jpg", "state": "left"},
+    ]
 
 
 def test_a_finished_scan_has_its_places_its_recipe_and_its_steps(told: Told) -> None:
