@@ -22,7 +22,7 @@ from colorwatch.faultpoint import reach
 from colorwatch.judge import Judgement, Kind, judge
 from colorwatch.judge.colours import ab_of
 from colorwatch.judge.margins import assembled, rolled_off
-from colorwatch.judge.prints import Print, find, in_order
+from colorwatch.judge.prints import Box, Print, find, reading_order
 from colorwatch.scan import Place, RenderSettings
 
 Floats = NDArray[np.float32]
@@ -97,15 +97,15 @@ def _places(prints: list[Print], orientation: int) -> tuple[Place, ...]:
         return ()
     flipped, turns = UPRIGHT[orientation]
 
-    def upright_corner(one: Print) -> tuple[float, float]:
+    def as_it_stands(one: Print) -> Box:
         left, top, right, bottom = one.left, one.top, one.right, one.bottom
         if flipped:
             left, right = 1 - right, 1 - left
         for _ in range(turns):  # each clockwise
             left, top, right, bottom = 1 - bottom, left, 1 - top, right
-        return in_order(left, top)
+        return left, top, right, bottom
 
-    ordered = sorted(prints, key=upright_corner)
+    ordered = (prints[number] for number in reading_order([as_it_stands(one) for one in prints]))
     return tuple(Place(one.left, one.top, one.right, one.bottom) for one in ordered)
 
 

@@ -7,6 +7,7 @@ off or a person cut in two would be worse than a tinted margin.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -58,12 +59,32 @@ def find(grey: Bytes) -> list[Print]:
     found = _inside(small)
     inner = [_deeper(small, each, 1) for each in found]
     prints = [_refined(grey, _shared(each, small.shape)) for each in inner]
-    return sorted(prints, key=lambda one: in_order(one.left, one.top))
+    return [prints[number] for number in reading_order([(one.left, one.top, one.right, one.bottom) for one in prints])]
 
 
-def in_order(left: float, top: float) -> tuple[float, float]:
-    """What prints are sorted by, to come one after the other as they are read: row by row, from the left."""
-    return round(top * 4), left
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom."""
+
+
+def reading_order(boxes: Sequence[Box]) -> list[int]:
+    """The numbers of boxes as they are read: row by row from the left; what lies one below another there, from the top.
+
+    A box begins a new row where its middle lies below the first one of the row before.
+    """
+    rows = _bands(boxes, range(len(boxes)), 1)
+    columns = (column for row in rows for column in _bands(boxes, row, 0))
+    return [number for column in columns for number in sorted(column, key=lambda number: boxes[number][1])]
+
+
+def _bands(boxes: Sequence[Box], numbers: Iterable[int], side: int) -> list[list[int]]:
+    bands = list[list[int]]()
+    for number in sorted(numbers, key=lambda number: boxes[number][side]):
+        middle = (boxes[number][side] + boxes[number][side + 2]) / 2
+        if bands and middle < boxes[bands[-1][0]][side + 2]:
+            bands[-1].append(number)
+        else:
+            bands.append([number])
+    return bands
 
 
 _Hull = NDArray[np.int32]

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from colorwatch.judge.margins import assembled, inside, rolled_off
-from colorwatch.judge.prints import Print, find
+from colorwatch.judge.prints import Print, find, reading_order
 from pictures import gradient, grey_of, scene, written_page
 
 Bytes = NDArray[np.uint8]
@@ -52,6 +52,20 @@ class TestPrints:
         (found,) = find(np.asarray(page, np.uint8))
         mask = inside(found, 560, 680) > 0.5
         assert 0.95 * 480 * 360 < mask.sum() < 1.03 * 480 * 360
+
+    def test_they_come_as_they_are_read(self) -> None:
+        # Two rows, whose prints lie a little up and down, at any height on the page; and one that is as high as two.
+        for shift in np.linspace(0, 0.1, 11):
+            rows = [
+                (0.1, 0.02 + shift, 0.4, 0.3),
+                (0.5, 0.0 + shift, 0.9, 0.3),
+                (0.1, 0.5, 0.4, 0.8),
+                (0.5, 0.47, 0.9, 0.8),
+            ]
+            assert reading_order(rows) == [0, 1, 2, 3]
+            assert reading_order(rows[::-1]) == [3, 2, 1, 0]
+        assert reading_order([(0.59, 0.5, 0.9, 0.9), (0.1, 0.1, 0.4, 0.9), (0.6, 0.1, 0.9, 0.4)]) == [1, 2, 0]
+        assert reading_order([]) == []
 
     @pytest.mark.parametrize("level", [250, 10])
     def test_four_prints_on_a_glass_are_four(self, level: int) -> None:
