@@ -5,7 +5,6 @@ The thresholds were chosen on one set of pages and tried on another (`tests/tria
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorwatch.judge.colours import Colours, measure
+from colorwatch.judge.deciding import index
 from colorwatch.judge.ink import Ink, look
 
 Bytes = NDArray[np.uint8]
 
-BIAS, WEIGHTS = -4.28, (-2.21, 0.71, 3.55, 1.19, 1.67, 0.66)  # of `index`; see `tests/trials/judging.py choose`
+FAINT = 3.0  # mean chroma below which no page is in colour; of 7,372 to choose on one had less
 TONED = 3.0  # mean chroma of toning and paper at which a page is called toned
 PAPER = 0.87  # the share of even paper that a page of strokes has; no photograph was seen to have more than 0.81
 INKED = 0.4  # no page of strokes has more of its paper inked
@@ -63,18 +63,9 @@ def judge(picture: Bytes) -> Judgement:
     if colours is not None:
         own = index(colours)
         figures |= {"own_colours": round(own, 2), "chroma": round(colours.chroma, 2), "tone": round(colours.tone, 2)}
-        kind = Kind.COLOUR if own > 0 else Kind.TONED if colours.tone >= TONED else Kind.GREY
+        is_coloured = own > 0 and colours.chroma >= FAINT
+        kind = Kind.COLOUR if is_coloured else Kind.TONED if colours.tone >= TONED else Kind.GREY
     return Judgement(kind or Kind.GREY, figures, colours)
-
-
-def index(colours: Colours) -> float:
-    """How surely a page is in colour: above 0 it is taken to be.
-
-    A logistic regression on the logarithms of the figures. It asks for chroma that neither toning nor paper explains,
-    in the page's most coloured twentieth, over much of it, and in detail; for less of it where all chroma is little.
-    """
-    figures = (colours.chroma, colours.tone, colours.own, colours.typical, colours.detail, colours.field)
-    return BIAS + sum(weight * math.log(figure + 0.3) for weight, figure in zip(WEIGHTS, figures, strict=True))
 
 
 def _of_strokes(ink: Ink) -> Kind | None:

@@ -1,30 +1,32 @@
-"""How much of a page's colour is the picture's own: what neither toning nor yellowed paper explains.
+"""How much of a page's colour is the picture's own: what neither toning, nor paper, nor silver explains.
 
-Toning gives each lightness one colour; paper yellows, and light falls on it, unevenly but smoothly over the page. Both
-take a share of the light, so that the logarithms of red to green and of blue to green are a curve over lightness plus a
-smooth field over the page. Both are fitted together, robustly, by least squares; what they leave over is the colour of
-things, or noise. Noise is not coherent: the mean over a small neighbourhood takes it.
+All three take a share of the light, so that the logarithms of red to green and of blue to green are what `fits` fits.
+What the fits leave over is the colour of things, or noise, or the change of a print that no fit follows. Noise is not
+coherent: the mean over a small neighbourhood takes it. What changes slowly over the page is more likely paper; what has
+edges, and has them where lightness has them, is more likely a thing. Figures of all that go to `deciding`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from colorwatch.judge.fits import Fits, inside, mean_over
+
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
 SIDE = 64  # pixels of the longer side that colour is judged at; with twice as many nothing was told apart better
-KNOTS = 7  # of the curve over lightness: as many as toning in two colours wants
-DEGREE = 3  # of the field's polynomial
-STIFFNESS = 0.02  # keeps the curve from following single things of one lightness, and the field from single corners
-STEPS = 5  # of the robust fit; the figures change by a few hundredths after them
-SCALE = 2.0  # chroma beyond which a pixel counts for little in the fit
 NEIGHBOURS = 3  # pixels across; JPEG's chroma blocks are 16 pixels of a scan, a fraction of one here
+BANDS = (5, 9, 17)  # pixels across: how coarse the rest is, is what these means of it differ by
 DARK = 8.0  # levels that are added before logarithms are taken: below it colour is noise
+HUES = 8  # sectors
+STRONG = 8.0  # chroma that a pixel counts with at most where hues are counted
+SMALLEST = 8  # pixels across that edges are looked for in
 
 # Of 1 in the logarithm of a ratio of sRGB levels, at white: b is 200 times a difference of cube roots of light, light a
 # power of 2.4 of the levels; a comes out nearly the same.
@@ -40,10 +42,7 @@ class Colours:
 
     chroma: float  # the mean
     tone: float  # the mean of what toning and paper explain
-    own: float  # of the rest, without noise: what a twentieth of the page exceeds
-    typical: float  # and what a quarter exceeds
-    detail: float  # how far single pixels lie from their neighbourhood: the median
-    field: float  # how far the paper changes over the page: the standard deviation
+    figures: dict[str, float]  # all of them, in the order in which `deciding` takes them
     smooth: Floats  # logarithms of red and of blue to green that toning and paper explain, (rows, columns, 2)
     light: Floats  # the page's levels, 0..1
 
@@ -54,23 +53,28 @@ def measure(picture: Bytes) -> Colours:
     light = levels @ (_LUMA / np.float32(255))
     logs = np.log(levels + np.float32(DARK))
     ratios = np.asarray(logs[..., (0, 2)] - logs[..., 1:2], np.float32)
-    visible = np.float32(_CHROMA) * (light * np.float32(100 / 116) + np.float32(16 / 116))
-    visible = np.asarray(visible * light / (light + np.float32(DARK / 255)), np.float32)[..., None]
-    curve, field = _fit(light, ratios, visible)
-    smooth = curve + field
-    rest = (ratios - smooth) * visible
-    calm = np.asarray(cv2.blur(rest, (NEIGHBOURS, NEIGHBOURS)), np.float32)
-    own = _length(calm)
-    return Colours(
-        chroma=float(_length(ratios * visible).mean()),
-        tone=float(_length(smooth * visible).mean()),
-        own=float(np.quantile(own, 0.95)),
-        typical=float(np.quantile(own, 0.75)),
-        detail=float(np.median(_length(rest - calm))),
-        field=float(np.sqrt(((field * visible).reshape(-1, 2).std(axis=0) ** 2).sum())),
-        smooth=smooth,
-        light=light,
+    visible = np.asarray(_visible(light) * light / (light + np.float32(DARK / 255)), np.float32)[..., None]
+    fits, colour = Fits(light, ratios, visible), ratios * visible
+    mean = colour.reshape(-1, 2).mean(axis=0)
+    chroma, tone = float(_length(colour).mean()), float(_length(fits.by_paper * visible).mean())
+    by_tone, by_paper, by_silver = (
+        (ratios - explained) * visible for explained in (fits.by_tone, fits.by_paper, fits.by_silver)
     )
+    field = (fits.field * visible).reshape(-1, 2)
+    figures = {
+        "chroma": chroma,
+        "cast": float(np.hypot(*mean)),
+        "spread": float(_length(colour - mean).mean()),
+        "tone": tone,
+        "field": float(np.sqrt((field.std(axis=0) ** 2).sum())),
+        "noise": float(np.median(_length(by_paper - mean_over(by_paper, NEIGHBOURS)))),
+        **_quantiles("toning", _length(_of_inside(mean_over(by_tone, NEIGHBOURS))), (0.5, 0.75, 0.95, 0.99)),
+        **_left("paper", by_paper),
+        **_left("silver", by_silver),
+        **_hues(mean_over(by_silver, NEIGHBOURS)),
+        **_edges(mean_over(by_silver, NEIGHBOURS), light),
+    }
+    return Colours(chroma, tone, figures, fits.by_paper, light)
 
 
 def ab_of(colours: Colours) -> Floats:
@@ -89,39 +93,65 @@ def _small(picture: Bytes) -> Floats:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
+def _visible(light: Floats) -> Floats:
+    return np.asarray(np.float32(_CHROMA) * (light * np.float32(100 / 116) + np.float32(16 / 116)), np.float32)
+
+
 def _length(vectors: Floats) -> Floats:
     return np.asarray(cv2.magnitude(vectors[..., 0].copy(), vectors[..., 1].copy()), np.float32)
 
 
-def _fit(light: Floats, ratios: Floats, visible: Floats) -> tuple[Floats, Floats]:
-    """The curve over lightness at each pixel, and the field that is added to it; both (rows, columns, 2)."""
-    hats, places = _hats(light), _places(light.shape)
-    columns = np.concatenate((hats, places), axis=1)
-    wanted, scale = ratios.reshape(-1, 2), visible.reshape(-1, 1) / np.float32(SCALE)
-    penalty = np.zeros((columns.shape[1],) * 2, np.float32)
-    bent = np.diff(np.eye(KNOTS, dtype=np.float32), 2, axis=0)
-    penalty[:KNOTS, :KNOTS] = bent.T @ bent + np.float32(1e-3) * np.eye(KNOTS, dtype=np.float32)
-    penalty[KNOTS:, KNOTS:] = np.float32(0.1) * np.eye(places.shape[1], dtype=np.float32)
-    weights = scale[:, 0] ** 2
-    for _ in range(STEPS):
-        weighted = columns * weights[:, None]
-        gram = weighted.T @ columns + np.float32(STIFFNESS) * weights.sum() * penalty
-        found = np.linalg.solve(gram, weighted.T @ wanted)
-        off = (wanted - columns @ found) * scale
-        weights = scale[:, 0] ** 2 / (1 + (off * off).sum(axis=1))
-    curve, field = hats @ found[:KNOTS], places @ found[KNOTS:]
-    return curve.reshape(ratios.shape), field.reshape(ratios.shape)
+def _of_inside(values: Floats) -> Floats:
+    return np.ascontiguousarray(values[inside(values.shape)])
 
 
-def _hats(light: Floats) -> Floats:
-    """For each pixel how near its lightness is to each of KNOTS evenly spaced ones: linear, and 1 in all."""
-    knots = np.linspace(0, 1, KNOTS, dtype=np.float32)
-    near = 1 - np.abs(light.reshape(-1, 1) - knots) * np.float32(KNOTS - 1)
-    return np.asarray(np.maximum(near, 0), np.float32)
+def _quantiles(name: str, values: Floats, shares: Iterable[float]) -> dict[str, float]:
+    """What that share of the values lies under, by the name and hundredths."""
+    flat, wanted = values.ravel(), tuple(shares)
+    places = [int(share * (flat.size - 1)) for share in wanted]
+    flat = np.partition(flat, places)
+    return {f"{name} {share:.0%}": float(flat[at]) for share, at in zip(wanted, places, strict=True)}
 
 
-def _places(shape: tuple[int, ...]) -> Floats:
-    """Legendre's polynomials over the page, up to DEGREE in all, without the constant."""
-    x, y = (np.polynomial.legendre.legvander(np.linspace(-1, 1, count), DEGREE) for count in (shape[1], shape[0]))
-    terms = [(across, down) for across in range(DEGREE + 1) for down in range(DEGREE + 1 - across) if across + down]
-    return np.stack([np.outer(y[:, down], x[:, across]).ravel() for across, down in terms], axis=1).astype(np.float32)
+def _left(name: str, rest: Floats) -> dict[str, float]:
+    """What a fit leaves over: how much of it, with the rim and without, and how coarse it is."""
+    calm = mean_over(rest, NEIGHBOURS)
+    own = _length(calm)
+    found = _quantiles(name, _of_inside(own), (0.5, 0.75, 0.95, 0.99))
+    found |= _quantiles(f"{name}, whole", own, (0.75, 0.95))
+    finer = calm
+    for across in BANDS:
+        coarser = mean_over(rest, across)
+        found |= _quantiles(f"{name}, to {across}", _length(_of_inside(finer - coarser)), (0.5, 0.9))
+        finer = coarser
+    return found | _quantiles(f"{name}, coarse", _length(_of_inside(finer)), (0.5, 0.9))
+
+
+def _hues(calm: Floats) -> dict[str, float]:
+    """Whether what is left is of one hue and its opposite, or of several."""
+    vectors = _of_inside(calm).reshape(-1, 2)
+    less, more = np.sqrt(np.maximum(np.linalg.eigvalsh(vectors.T @ vectors / max(1, len(vectors))), 0))
+    angles = np.arctan2(vectors[:, 1], vectors[:, 0])
+    weights = np.minimum(np.hypot(vectors[:, 0], vectors[:, 1]), STRONG) ** 2
+    sectors = np.histogram(angles, HUES, (-np.pi, np.pi), weights=weights)[0]
+    sectors = sectors / max(float(sectors.sum()), 1e-6)
+    entropy = -(sectors * np.log(sectors + 1e-9)).sum()
+    return {"main hue": float(more), "other hue": float(less), "hues": float(entropy)}
+
+
+def _edges(calm: Floats, light: Floats) -> dict[str, float]:
+    """How sharply what is left changes: anywhere, where lightness does, where it does not."""
+    steps = _of_inside(_slope(calm))
+    lightness = _of_inside(_slope(mean_over(light * np.float32(100), NEIGHBOURS)))
+    found = _quantiles("edges", steps, (0.5, 0.9)) | _quantiles("lightness", lightness, (0.5, 0.75))
+    sharp, flat = lightness >= found["lightness 75%"], lightness <= found["lightness 50%"]
+    return found | {"at edges": float(steps[sharp].mean()), "elsewhere": float(steps[flat].mean())}
+
+
+def _slope(values: Floats) -> Floats:
+    """A pixel's change to its neighbours, over all planes."""
+    if min(values.shape[:2]) < SMALLEST:
+        return np.zeros(values.shape[:2], np.float32)
+    across, down = (np.asarray(cv2.Sobel(values, -1, *each, scale=0.125), np.float32) for each in ((1, 0), (0, 1)))
+    squares = across * across + down * down
+    return np.asarray(np.sqrt(squares.sum(axis=2) if squares.ndim == 3 else squares), np.float32)

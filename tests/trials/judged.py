@@ -114,16 +114,28 @@ def in_grey(picture: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[str
     yield "grey, stamp or pen", as_jpeg(noisy(marked(plain, rng), rng, 1), int(rng.integers(60, 95)))
 
 
-def in_tones(picture: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:
-    """Kind and picture: one of TONES, evenly; yellowed unevenly; with a vignette; all of them as JPEGs with noise."""
+def in_tones(picture: np.ndarray, rng: np.random.Generator, loose: bool = False) -> Iterator[tuple[str, np.ndarray]]:
+    """Kind and picture: toned evenly; yellowed unevenly; both with a vignette; with silver that came to the surface;
+    on paper of two hues with an inscription. All of them are JPEGs with noise.
+
+    With `loose` the tones are none of TONES, but lie between two of them, and beside.
+    """
     grey = grey_of(picture, rng)
-    tone = list(TONES)[int(rng.integers(len(TONES)))]
+    name = list(TONES)[int(rng.integers(len(TONES)))]
+    tone, other = (stops_of(name, rng, loose) for name in (name, list(TONES)[int(rng.integers(len(TONES)))]))
     toned = tone_of(grey, tone)
-    yield f"toned: {tone}", as_jpeg(noisy(toned, rng, rng.uniform(0, 3)), int(rng.integers(50, 95)))
+    yield f"toned: {name}", as_jpeg(noisy(toned, rng, rng.uniform(0, 3)), int(rng.integers(50, 95)))
     uneven = yellowed(np.dstack([grey] * 3), rng)
     yield "yellowed unevenly", as_jpeg(noisy(uneven, rng, rng.uniform(0, 2)), int(rng.integers(50, 95)))
-    both = vignetted(yellowed(tone_of(grey, tone), rng), rng)
+    both = vignetted(yellowed(toned, rng), rng)
     yield "toned, yellowed unevenly, vignette", as_jpeg(noisy(both, rng, rng.uniform(0, 2)), int(rng.integers(50, 95)))
+    mirror = silvered(yellowed(toned, rng), rng)
+    mirror = on_card(mirror, rng) if rng.random() < 0.4 else mirror
+    yield "silver on the surface", as_jpeg(noisy(mirror, rng, rng.uniform(0, 2)), int(rng.integers(50, 95)))
+    much = slow(grey.shape, rng, int(rng.integers(2, 4)))[..., None]
+    hued = inscribed(two_hued(clipped(toned * (1 - much) + tone_of(grey, other) * much), rng), rng)
+    hued = on_card(hued, rng) if rng.random() < 0.2 else hued
+    yield "two hues, inscription", as_jpeg(noisy(hued, rng, rng.uniform(0, 2)), int(rng.integers(50, 95)))
 
 
 def grey_of(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -136,8 +148,17 @@ def grey_of(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return clipped(grey)
 
 
-def tone_of(grey: np.ndarray, tone: str) -> np.ndarray:
-    stops = np.array(TONES[tone], np.float64)
+def stops_of(name: str, rng: np.random.Generator, loose: bool) -> np.ndarray:
+    """RGB of black, grey and white in a tone; if `loose`, of one between it and another, and a little off that."""
+    stops = np.array(TONES[name], np.float64)
+    if not loose:
+        return stops
+    other = np.array(TONES[list(TONES)[int(rng.integers(len(TONES)))]], np.float64)
+    share = rng.uniform(0, 0.5)
+    return np.clip(stops * (1 - share) + other * share + rng.normal(0, 4, stops.shape), 0, 255)
+
+
+def tone_of(grey: np.ndarray, stops: np.ndarray) -> np.ndarray:
     table = np.stack([np.interp(np.arange(256), (0, 128, 255), stops[:, band]) for band in range(3)], axis=1)
     table = cv2.GaussianBlur(table, (1, 61), 0, borderType=cv2.BORDER_REPLICATE)
     return clipped(table[grey])
@@ -154,6 +175,58 @@ def yellowed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     much = rng.uniform(0.3, 1) * slow(picture.shape, rng, int(rng.integers(2, 4)))[..., None]
     paper = np.float32([1, rng.uniform(0.88, 0.97), rng.uniform(0.66, 0.9)])
     return clipped(picture.astype(np.float32) * (1 - much + much * paper))
+
+
+def silvered(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Silver that came to the surface: what is dark has a bluish sheen, mostly towards some of the rims."""
+    height, width = picture.shape[:2]
+    y, x = (np.linspace(0, 1, count, dtype=np.float32) for count in (height, width))
+    rim = np.zeros((height, width), np.float32)
+    for away in (x[None, :], 1 - x[None, :], y[:, None], 1 - y[:, None]):
+        strength, reach = rng.uniform(0.2, 1) * (rng.random() < 0.7), rng.uniform(0.08, 0.5)
+        rim = np.maximum(rim, np.float32(strength) * np.clip(1 - away / np.float32(reach), 0, 1))
+    rim *= 0.4 + 0.6 * slow(rim.shape, rng, int(rng.integers(3, 8)))
+    dark = (1 - picture.astype(np.float32).mean(axis=2) / 255) ** 2
+    sheen = np.float32([rng.uniform(75, 110), rng.uniform(90, 125), rng.uniform(120, 160)])
+    much = (rng.uniform(0.4, 0.9) * rim * dark)[..., None]
+    return clipped(picture * (1 - much) + sheen * much)
+
+
+def two_hued(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Paper that has changed to one hue here and to another there."""
+    hues = np.float32([(1, 0.93, 0.8), (0.95, 1, 0.9), (1, 0.97, 0.82), (0.93, 0.97, 1), (1, 0.93, 0.9)])
+    found = picture.astype(np.float32)
+    for hue in rng.choice(len(hues), 2, replace=False):
+        much = rng.uniform(0.4, 1) * slow(picture.shape, rng, int(rng.integers(2, 4)))[..., None]
+        found *= 1 - much + much * hues[hue]
+    return clipped(found)
+
+
+def inscribed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A line or two in blue, violet, brown or black ink along one of the rims."""
+    found = picture.copy()
+    height, width = found.shape[:2]
+    ink = [(50, 60, 120), (90, 60, 130), (100, 70, 40), (30, 30, 34)][int(rng.integers(4))]
+    scale, thick = min(height, width) / 700 * rng.uniform(0.6, 1.6), max(1, min(height, width) // 200)
+    top = rng.uniform(0.04, 0.12) if rng.random() < 0.4 else rng.uniform(0.86, 0.96)
+    for line in range(int(rng.integers(1, 3))):
+        at = (int(rng.uniform(0.02, 0.3) * width), int((top + 0.05 * line) * height))
+        cv2.putText(found, "Wien, 4. Juni 1887  F. u. K.", at, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX, scale, ink, thick)
+    return found
+
+
+def on_card(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Mounted on a card of another tone, lighter than most of the print."""
+    side = int(min(picture.shape[:2]) * rng.uniform(0.03, 0.12))
+    green = rng.uniform(0.92, 1)
+    card = [float(level) for level in rng.uniform(150, 245) * np.array([1, green, green * rng.uniform(0.8, 1)])]
+    return cv2.copyMakeBorder(picture, side, side, side, side, cv2.BORDER_CONSTANT, value=card)
+
+
+def enlarged(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As it is, or larger: a JPEG's blocks are then a smaller part of the page, as in a scan."""
+    by = rng.choice([1, 1.6, 2.5], p=[0.5, 0.3, 0.2])
+    return picture if by == 1 else cv2.resize(picture, None, fx=by, fy=by, interpolation=cv2.INTER_CUBIC)
 
 
 def vignetted(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:

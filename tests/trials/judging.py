@@ -1,18 +1,18 @@
-"""What pages are judged to be, against what they are: thresholds chosen on some photographs, tried on others.
+"""What pages are judged to be, against what they are: chosen on some photographs, tried on others.
 
-    python tests/trials/judging.py choose FOLDER_OF_TARS [--photographs 500]
+    python tests/trials/judging.py choose FOLDER_OF_TARS [--photographs 2000]
     python tests/trials/judging.py try FOLDER_OF_PHOTOGRAPHS [--old FOLDER] [--pages 40]
     python tests/trials/judging.py split FOLDER_OF_TARS [--photographs 3000]
 
-`choose` prints the weights and the bias of `judge.index` that leave a hundredth of the grey and toned photographs grey,
-and what else the thresholds hang on. `try` prints the confusion matrix; photographs in FOLDER are in colour, those of
-`--old` are not. `split` counts photographs of which margins, or several prints, are found.
+`choose` fits the net of `judge.deciding` and writes `judge/weights.py`; its bound is where MISSED of what is in colour
+is taken for grey or toned, told by photographs that were left out of a fit. `try` prints the confusion matrix;
+photographs in FOLDER are in colour, those of `--old` are not. `split` counts photographs of which margins, or several
+prints, are found.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import sys
 from collections import Counter, defaultdict
@@ -20,66 +20,60 @@ from collections import Counter, defaultdict
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 import cv2
+import fitting
 import judged
 import numpy as np
 import papers
 
-from colorwatch.judge import Kind, judge
+from colorwatch.judge import Kind, deciding, judge, weights
 from colorwatch.judge.prints import find
 
-LEFT_GREY = 0.01  # of photographs that are not in colour
-FIGURES = ("chroma", "tone", "own", "typical", "detail", "field")
+MISSED = 0.015  # more than of the rest is taken for coloured: a print that stays grey is the worse mistake
 CALLED = (Kind.COLOUR, Kind.GREY, Kind.TONED, Kind.TEXT, Kind.LINE_ART, Kind.BLANK)
 
 
-def variants(picture, rng):
-    """Truth, kind and picture of everything that is made of one photograph."""
+def variants(picture, rng, loose=False):
+    """Truth, kind and picture of everything that is made of one photograph; see `judged.in_tones` for `loose`."""
     if judged.chroma_of(picture) >= judged.LEAST_CHROMA:
         yield from (("colour", *each) for each in judged.in_colour(picture, rng))
     yield from (("grey", *each) for each in judged.in_grey(picture, rng))
-    yield from (("toned", *each) for each in judged.in_tones(picture, rng))
+    yield from (("toned", *each) for each in judged.in_tones(picture, rng, loose))
 
 
 def choose(options) -> None:
-    rng, rows, truths, names, papers_seen = np.random.default_rng(7), [], [], [], []
-    for name, picture in judged.photographs(options.folder, options.photographs):
-        for truth, kind, made in variants(picture, rng):
+    rng, rows, seen, papers_seen = np.random.default_rng(21), [], [], []
+    for number, (name, picture) in enumerate(judged.photographs(options.folder, options.photographs, seed=21)):
+        for truth, kind, made in variants(judged.enlarged(picture, rng), rng, loose=True):
             found = judge(np.ascontiguousarray(made))
             papers_seen.append((found.figures["paper"], truth, kind, name, found.kind.value))
             if found.colours is not None:
-                rows.append([math.log(getattr(found.colours, figure) + 0.3) for figure in FIGURES])
-                truths.append(truth == "colour")
-                names.append(f"{truth}, {kind.split(':')[0]}")
-    columns, is_colour, kinds = np.array(rows), np.array(truths), np.array(names)
-    weights = _fit(np.column_stack((np.ones(len(columns)), columns)), is_colour)
-    score = columns @ weights[1:]
-    # Greys without any colour were never measured, and count as told apart.
-    others = sum(1 for seen in papers_seen if seen[1] != "colour")
-    allowed = int(LEFT_GREY * others)
-    bias = -np.sort(score[~is_colour])[-allowed - 1]
-    print("WEIGHTS =", tuple(round(float(weight), 2) for weight in weights[1:]), "BIAS =", round(float(bias), 2))
-    print(f"recoloured: {(score + bias <= 0)[is_colour].mean():.2%} of all that is in colour")
-    for kind in dict.fromkeys(kinds):
-        wrong = (score + bias > 0)[kinds == kind] != kind.startswith("colour")
-        print(f"  {kind}: {wrong.mean():.2%} of {len(wrong)} wrong")
+                rows.append(deciding.figures_of(found.colours))
+                seen.append((truth == "colour", f"{truth}: {kind.split(':')[0]}", number))
+    names = list(found.colours.figures)
+    is_colour, kinds, photograph = (np.array(each) for each in zip(*seen, strict=True))
+    net = chosen_net(np.array(rows), is_colour, kinds, photograph)
+    with open(weights.__file__, "w", encoding="utf-8") as file:
+        file.write(fitting.written(net, names))
     papers_seen.sort(reverse=True)
     print("most paper in photographs:", *papers_seen[:8], sep="\n  ")
 
 
-def _fit(columns, is_colour, ridge=1e-3):
-    """Logistic regression, both classes of the same weight."""
-    found = np.zeros(columns.shape[1])
-    share = np.where(is_colour, 0.5 / is_colour.sum(), 0.5 / (~is_colour).sum())
-    for _ in range(60):
-        chance = 1 / (1 + np.exp(-np.clip(columns @ found, -30, 30)))
-        slope = columns.T @ (share * (chance - is_colour)) + ridge * found
-        curvature = (columns * (share * chance * (1 - chance))[:, None]).T @ columns + ridge * np.eye(len(found))
-        found -= np.linalg.solve(curvature, slope)
-    return found
+def chosen_net(columns, is_colour, kinds, photograph):
+    """The net, its bound chosen on photographs that were held out; tells how well those were told apart."""
+    share = fitting.shares(kinds, is_colour)
+    scores = fitting.held_out(columns, is_colour, share, photograph)
+    bound = fitting.bound_of(scores, is_colour, share, MISSED)
+    for kind in sorted(set(kinds)):
+        here = kinds == kind
+        print(f"  {kind}: {((scores > bound) != is_colour)[here].mean():.2%} of {here.sum()} wrong")
+    print("held out, in colour and not: {:.2%}, {:.2%} wrong".format(*fitting.wrongs(scores, is_colour, share, bound)))
+    net = fitting.fit(columns, is_colour, share)
+    net[-1] = net[-1] - bound
+    return net
 
 
 def try_(options) -> None:
-    rng, counts, wrong = np.random.default_rng(11), defaultdict(Counter), []
+    rng, counts, wrong = np.random.default_rng(41), defaultdict(Counter), []
     for name, picture in judged.photographs(options.folder):
         for truth, kind, made in variants(picture, rng):
             found = judge(np.ascontiguousarray(made)).kind
@@ -92,7 +86,7 @@ def try_(options) -> None:
             counts["grey", "old prints, grey or toned"][found] += 1
             if found not in (Kind.GREY, Kind.TONED):
                 wrong.append(("old", "", name, found.value))
-    for _, kind, made in papers.pages(options.pages, 17):
+    for _, kind, made in papers.pages(options.pages, 47):
         found = judge(np.ascontiguousarray(made)).kind
         counts["page", kind][found] += 1
     _print(counts)
@@ -135,7 +129,7 @@ if __name__ == "__main__":
     reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     reader.add_argument("what", choices=("choose", "try", "split"))
     reader.add_argument("folder")
-    reader.add_argument("--photographs", type=int, default=500)
+    reader.add_argument("--photographs", type=int, default=2000)
     reader.add_argument("--pages", type=int, default=40)
     reader.add_argument("--old", default="")
     chosen = reader.parse_args()

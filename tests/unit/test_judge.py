@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from colorwatch.judge import Kind, judge
+from colorwatch.judge import Kind, judge, weights
 from colorwatch.judge.colours import ab_of, measure
+from colorwatch.judge.fits import Fits
 from pictures import gradient, grey_of, scene, written_page
 
 Bytes = NDArray[np.uint8]
@@ -29,6 +30,19 @@ def toned(grey: Bytes) -> Bytes:
 def yellowed(picture: Bytes) -> Bytes:
     much = np.linspace(0, 1, picture.shape[1])[None, :, None]
     return np.rint(picture * (1 - much + much * np.array([1, 0.94, 0.72]))).astype(np.uint8)
+
+
+def silvered(picture: Bytes) -> Bytes:
+    """A bluish sheen on what is dark in the left third of the page, more of it the nearer to the rim."""
+    dark = (1 - picture.mean(axis=2, keepdims=True) / 255) ** 2
+    much = 0.6 * dark * np.clip(np.linspace(1, -2, picture.shape[1]), 0, 1)[None, :, None]
+    return np.rint(picture * (1 - much) + np.array([90, 108, 140]) * much).astype(np.uint8)
+
+
+def of_two_hues(picture: Bytes) -> Bytes:
+    """On paper that is greenish above and brown below."""
+    much = np.linspace(0, 1, picture.shape[0])[:, None, None]
+    return np.rint(picture * (np.array([0.95, 1, 0.9]) * (1 - much) + np.array([1, 0.93, 0.8]) * much)).astype(np.uint8)
 
 
 def as_jpeg(picture: Bytes, quality: int) -> Bytes:
@@ -64,6 +78,40 @@ class TestColour:
         assert judge(as_jpeg(yellowed(toned(grey_of(scene()))), 80)).kind is Kind.TONED
         assert judge(as_jpeg(yellowed(rgb(grey_of(scene()))), 80)).kind is Kind.TONED
 
+    @pytest.mark.parametrize("seed", range(3))
+    def test_silver_on_the_surface_is_no_colour(self, seed: int) -> None:
+        assert judge(as_jpeg(silvered(toned(grey_of(scene(seed=seed)))), 85)).kind is Kind.TONED
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_paper_of_two_hues_with_an_inscription_is_no_colour(self, seed: int) -> None:
+        page = of_two_hues(rgb(grey_of(scene(seed=seed))))
+        at = (20, page.shape[0] - 15)
+        cv2.putText(page, "Wien, 4. Juni 1887", at, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX, 1, (50, 60, 120), 2, cv2.LINE_AA)
+        assert judge(as_jpeg(page, 85)).kind is Kind.TONED
+
+    @pytest.mark.parametrize("card", [(236, 228, 206), (150, 146, 132)])
+    def test_nor_is_a_card_of_another_tone_around_the_print(self, card: tuple[int, int, int]) -> None:
+        page = cv2.copyMakeBorder(toned(grey_of(scene())), 40, 40, 40, 40, cv2.BORDER_CONSTANT, value=card)
+        assert judge(np.asarray(as_jpeg(np.asarray(page, np.uint8), 85))).kind is Kind.TONED
+
+    @pytest.mark.parametrize("degrees", range(0, 360, 45))
+    def test_nor_is_a_tone_of_whatever_hue(self, degrees: int) -> None:
+        lab = np.zeros((*scene().shape[:2], 3), np.float32)
+        lab[..., 0] = 10 + grey_of(scene()) * np.float32(85 / 255)
+        much = 14 * (1 - np.abs(lab[..., 0] / 50 - 1))
+        lab[..., 1], lab[..., 2] = much * np.cos(np.radians(degrees)), much * np.sin(np.radians(degrees))
+        page = np.rint(np.clip(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB), 0, 1) * 255).astype(np.uint8)
+        assert judge(as_jpeg(page, 85)).kind is Kind.TONED
+
+    def test_chroma_that_is_hardly_there_is_no_colour_whatever_it_follows(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lab = cv2.cvtColor(scene().astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+        lab[..., 1:] *= np.float32(2 / np.hypot(lab[..., 1], lab[..., 2]).mean())
+        page = np.rint(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB) * 255).astype(np.uint8)
+        monkeypatch.setattr("colorwatch.judge.index", lambda colours: 5.0)
+        assert judge(page).kind is Kind.GREY
+
     def test_a_red_stamp_on_a_grey_print_does_not_make_it_one_in_colour(self) -> None:
         stamped = rgb(grey_of(scene()))
         cv2.circle(stamped, (380, 280), 36, (190, 30, 40), 4, cv2.LINE_AA)
@@ -75,6 +123,21 @@ class TestColour:
         small = cv2.resize(picture, tone.shape[1::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         wanted = cv2.cvtColor(small, cv2.COLOR_RGB2Lab)[..., 1:]
         assert np.abs(tone - wanted).mean() < 1
+
+
+def test_what_changes_in_the_dark_alone_is_explained_by_silver_and_not_by_paper() -> None:
+    rng = np.random.default_rng(0)
+    light = rng.uniform(0.05, 0.95, (64, 48)).astype(np.float32)
+    across = np.linspace(-1, 1, 48, dtype=np.float32)[None, :]
+    ratios = np.dstack([-0.2 * (1 - light) * across, 0.3 * (1 - light) * across])
+    fits = Fits(light, ratios, np.full((64, 48, 1), 80, np.float32))
+    over = [float(np.abs(ratios - explained).mean()) for explained in (fits.by_tone, fits.by_paper, fits.by_silver)]
+    assert over[2] < over[1] / 4 < over[0] / 4
+
+
+def test_the_net_takes_the_figures_in_the_order_in_which_they_are_measured() -> None:
+    assert tuple(measure(scene()).figures) == weights.NAMES
+    assert weights.FIRST.shape == (len(weights.NAMES), len(weights.BIAS))
 
 
 class TestStrokes:
