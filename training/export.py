@@ -94,7 +94,7 @@ def _array(tensor: torch.Tensor) -> NDArray[np.float32]:
 
 
 def model(net: Net, temperature: float, bias: NDArray[np.float32], chroma: float = 1.0) -> onnx.ModelProto:
-    """The ONNX model of `net`: `bias` (313,) is added to the logits, they are decoded at `temperature`, ab times `chroma`."""
+    """The ONNX model of `net`, its logits plus `bias` (313,) decoded at `temperature`, and ab times `chroma`."""
     graph = _Graph()
     x, seen = graph.layer("data_l", "stem", net.stem, SCALE), []
     for number, stage in enumerate(net.stages):

@@ -40,8 +40,8 @@ FINE = 112  # rows and columns of ab where a part of it is to stay neutral: twic
 FINEST = 256  # where there are prints and margins, whose edges show
 WIDE_BYTES = 24 << 20  # that ab may take at the page's width
 
-NO_CHROMA = 4.0  # mean chroma of ab below which no colour came out; the embedded net never gave a photograph under 7
-COLOURED, NO_SHARE = 10.0, 0.05  # nor where so little of the page has that much chroma
+NO_CHROMA = 2.0  # mean chroma of ab below which no colour came out; the embedded net never gave a photograph under 2.5
+COLOURED, NO_SHARE = 5.0, 0.05  # nor where so little of the page has that much chroma
 
 _LEFT = {Kind.COLOUR: "it is in colour already", Kind.TEXT: "it is a page of text"}
 _LEFT |= {Kind.LINE_ART: "it is line art", Kind.BLANK: "it is blank"}
