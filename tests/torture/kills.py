@@ -81,6 +81,8 @@ def _at_points(
             if victim in (None, action)
         ],
     )
+    if not len(chain):  # none of these points has the victim that was asked for
+        return
     began = time.monotonic()
     bad: list[str] = []
     note = ""
