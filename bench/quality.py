@@ -25,16 +25,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
 import cv2
 import numpy as np
 
 from colorwatch.colour.net import INPUT_SIDE, Net
-from colorwatch.published.bins import bins
+from training.bins import BINS, nearest, row_of
+from training.score import FARTHEST, area, colourfulness
 
 Array = Any
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SHORT_SIDE = 256
-FARTHEST = 150
 ROWS_A_SHEET, TILE = 10, 220
 SHIPPED = os.path.join(ROOT, "models", "compact.onnx")
 
@@ -43,7 +45,7 @@ SHIPPED = os.path.join(ROOT, "models", "compact.onnx")
 class Measures:
     """Sums over photographs."""
 
-    errors: Array = field(default_factory=lambda: np.zeros((len(bins()), FARTHEST + 1)))
+    errors: Array = field(default_factory=lambda: np.zeros((len(BINS), FARTHEST + 1)))
     psnr: list[float] = field(default_factory=list)
     colourful: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
@@ -55,7 +57,7 @@ class Measures:
         made = bgr_of(photograph.lightness, ab)
         difference = made.astype(np.float32) - photograph.bgr
         self.psnr.append(10 * np.log10(255**2 / max(1e-9, float(np.mean(difference**2)))))
-        self.colourful.append(colourfulness(made) / max(1e-6, colourfulness(photograph.bgr)))
+        self.colourful.append(colourful(made) / max(1e-6, colourful(photograph.bgr)))
         return made
 
     def line(self) -> str:
@@ -75,15 +77,8 @@ class Photograph:
     bins: Array  # the nearest of each pixel
 
 
-def area(counts: Array) -> float:
-    below = np.cumsum(counts) / counts.sum()
-    return float(100 * np.trapezoid(below) / FARTHEST)
-
-
-def colourfulness(bgr: Array) -> float:
-    blue, green, red = (bgr[..., channel].astype(np.float32) for channel in range(3))
-    across, along = red - green, (red + green) / 2 - blue
-    return float(np.hypot(across.std(), along.std()) + 0.3 * np.hypot(across.mean(), along.mean()))
+def colourful(bgr: Array) -> float:
+    return colourfulness(bgr[..., ::-1].astype(np.float32))
 
 
 def bgr_of(lightness: Array, ab: Array) -> Array:
@@ -91,18 +86,8 @@ def bgr_of(lightness: Array, ab: Array) -> Array:
     return np.clip(np.rint(bgr * 255), 0, 255).astype(np.uint8)
 
 
-def nearest_bins() -> Array:
-    """The nearest bin of each whole ab, -128..127 in both: (256, 256)."""
-    steps = np.arange(-128, 128, dtype=np.float32)
-    table = np.empty((256, 256), np.int64)
-    for row, a in enumerate(steps):
-        distance = (bins()[None, :, 0] - a) ** 2 + (bins()[None, :, 1] - steps[:, None]) ** 2
-        table[row] = distance.argmin(1)
-    return table
-
-
 def photographs(folder: str, most: int | None) -> Iterator[Photograph]:
-    table = nearest_bins()
+    table = nearest()[0][:, 0]
     for name in sorted(name for name in os.listdir(folder) if name.endswith(".jpg"))[:most]:
         bgr = cv2.imread(os.path.join(folder, name), cv2.IMREAD_COLOR)
         assert bgr is not None, name
@@ -110,8 +95,7 @@ def photographs(folder: str, most: int | None) -> Iterator[Photograph]:
         bgr = cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         lab = cv2.cvtColor(bgr.astype(np.float32) / 255, cv2.COLOR_BGR2Lab)
         ab = np.ascontiguousarray(lab[..., 1:])
-        whole = np.clip(np.rint(ab).astype(int) + 128, 0, 255).reshape(-1, 2)
-        yield Photograph(name, bgr, np.ascontiguousarray(lab[..., 0]), ab, table[whole[:, 0], whole[:, 1]])
+        yield Photograph(name, bgr, np.ascontiguousarray(lab[..., 0]), ab, table[row_of(ab)].ravel())
 
 
 def small_ab(net: Net, lightness: Array, seconds: list[float]) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -53,17 +54,22 @@ def score(pairs: Iterable[tuple[NDArray[np.uint8], NDArray[np.float32]]]) -> Sco
         counts += np.bincount(place.ravel(), minlength=counts.size).reshape(counts.shape)
         light = lab[..., :1].astype(np.float32) * np.float32(100 / 255)
         ratios.append(_colourfulness(light, guess) / max(1e-6, _colourfulness(light, own)))
-    areas = [_area(row) for row in counts if row.any()]
-    return Score(_area(counts.sum(0)), float(np.mean(areas)), float(np.mean(ratios)))
+    areas = [area(row) for row in counts if row.any()]
+    return Score(area(counts.sum(0)), float(np.mean(areas)), float(np.mean(ratios)))
 
 
-def _area(counts: NDArray[np.float64]) -> float:
+def area(counts: NDArray[np.float64]) -> float:
+    """The area under the share of pixels whose error is below t, in percent, of counts by error (0..FARTHEST)."""
     below = np.cumsum(counts) / counts.sum()
     return float(100 * np.trapezoid(below) / FARTHEST)
 
 
 def _colourfulness(light: NDArray[np.float32], ab: NDArray[np.float32]) -> float:
-    rgb = np.clip(cv2.cvtColor(np.concatenate([light, ab], 2), cv2.COLOR_Lab2RGB), 0, 1) * 255
+    return colourfulness(np.clip(cv2.cvtColor(np.concatenate([light, ab], 2), cv2.COLOR_Lab2RGB), 0, 1) * 255)
+
+
+def colourfulness(rgb: NDArray[Any]) -> float:
+    """That of Hasler and Suesstrunk 2003, of RGB (height, width, 3), 0..255."""
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     across, along = red - green, (red + green) / 2 - blue
     return float(np.hypot(across.std(), along.std()) + 0.3 * np.hypot(across.mean(), along.mean()))

@@ -236,10 +236,10 @@ class Steps:
         While that was so, it was taken for gone, or for cleared where it stood in the archive already: it is cleared
         now. One of which nobody knows anything gets its name back.
         """
-        job = None if recalling else self._ledger.redos.job(message.job_id)
         at_hand = self._ledger.at_hand(message.folder)
         if recalling or message.job_id in at_hand:
             return
+        job = self._ledger.redos.job(message.job_id)
         if job and job.scan.folder == message.folder and job.whereabouts is not None and job.state in _CLEARED:
             if not (job.redo and job.redo.under_way):
                 self._log.info("job.original_back", job=job.id, folder=job.scan.folder, file=job.scan.path)
