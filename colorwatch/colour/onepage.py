@@ -5,6 +5,7 @@ Strips, colours and memory are the same for every format; `pages` is the seam.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -71,8 +72,9 @@ def colour_page(page: Page, predict: Predict, settings: RenderSettings, writer: 
     with timed("net"):
         glance = Glance(source.glanced(wanted_side(predict)))
         whole = net_lightness(glance, wanted_side(predict), lightness if bits == 8 else deep_lightness)
+    guess = functools.cache(lambda: upright(predict, whole, page.luggage.orientation))
     with timed("judge"):
-        judgement = judge(glance.picture())
+        judgement = judge(glance.picture(), guess)
         kind = judgement.kind
         left = is_left(kind, settings)
         prints = [] if kind in (Kind.TEXT, Kind.LINE_ART, Kind.BLANK) else find(grey_of(glance.picture()))
@@ -81,7 +83,10 @@ def colour_page(page: Page, predict: Predict, settings: RenderSettings, writer: 
         writer.leave(_LEFT[kind])
         return Seen(kind, True, _LEFT[kind], judgement.figures, prints=places)
     with timed("net"):
-        ab = _ab_of(glance.picture(), whole, prints, predict, page)
+        if prints:
+            ab = _ab_of_prints(glance.picture(), whole, prints, predict, page)
+        else:
+            ab = _ab_of_whole(guess(), whole, page)
     figures, no_colour = _outcome(ab, prints, judgement)
     ab = toned(ab, settings.strength, settings.saturation)
     if settings.tone == "keep" and judgement.colours is not None:
@@ -126,17 +131,19 @@ def grey_of(picture: Bytes) -> Bytes:
     return picture if picture.ndim == 2 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def _ab_of(picture: Bytes, whole: Floats, prints: list[Print], predict: Predict, page: Page) -> Floats:
-    """ab of a page as it lies: one pass of the net for each print, or one for the page."""
+def _ab_of_whole(ab: Floats, whole: Floats, page: Page) -> Floats:
+    """ab of a page that is one picture, less of it near black and near white."""
+    kept = rolled_off(whole)
+    if kept.min() > 0.98:
+        return ab
+    rows, columns = (max(side, _side(FINE, page.width)) for side in ab.shape[:2])
+    fine = cv2.resize(ab, (columns, rows), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(fine * cv2.resize(kept, (columns, rows), interpolation=cv2.INTER_AREA)[..., None], np.float32)
+
+
+def _ab_of_prints(picture: Bytes, whole: Floats, prints: list[Print], predict: Predict, page: Page) -> Floats:
+    """ab of a page as it lies: one pass of the net for each print."""
     orientation = page.luggage.orientation
-    if not prints:
-        ab = upright(predict, whole, orientation)
-        kept = rolled_off(whole)
-        if kept.min() > 0.98:
-            return ab
-        rows, columns = (max(side, _side(FINE, page.width)) for side in ab.shape[:2])
-        fine = cv2.resize(ab, (columns, rows), interpolation=cv2.INTER_CUBIC)
-        return np.asarray(fine * cv2.resize(kept, (columns, rows), interpolation=cv2.INTER_AREA)[..., None], np.float32)
     side = wanted_side(predict)
     parts = []
     for one in prints:

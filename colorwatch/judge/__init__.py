@@ -5,6 +5,7 @@ The thresholds were chosen on one set of pages and tried on another (`tests/tria
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,11 +13,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from colorwatch.judge.agreement import agreement
 from colorwatch.judge.colours import Colours, measure
-from colorwatch.judge.deciding import index
+from colorwatch.judge.deciding import DOUBT, index, index_asked
 from colorwatch.judge.ink import Ink, look
 
 Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+Guess = Callable[[], Floats]
+"""ab (rows, columns, 2) that the net would give the whole page, as it lies; asked for where the page leaves doubt."""
 
 FAINT = 3.0  # mean chroma below which no page is in colour; of 7,372 to choose on one had less
 TONED = 3.0  # mean chroma of toning and paper at which a page is called toned
@@ -53,8 +59,11 @@ class Judgement:
         return self.kind in (Kind.COLOUR, Kind.GREY, Kind.TONED)
 
 
-def judge(picture: Bytes) -> Judgement:
-    """What a page is whose picture, made small, is this: (height, width) grey or (height, width, 3) RGB."""
+def judge(picture: Bytes, guess: Guess | None = None) -> Judgement:
+    """What a page is whose picture, made small, is this: (height, width) grey or (height, width, 3) RGB.
+
+    Without a `guess` what is in doubt is decided by the page alone.
+    """
     grey = picture if picture.ndim == 2 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
     ink = look(grey)
     figures = {"paper": round(ink.paper, 3)} | ({"ink": round(ink.ink, 4)} if ink.ink else {})
@@ -62,6 +71,10 @@ def judge(picture: Bytes) -> Judgement:
     colours = None if kind is not None or _is_colourless(picture) else measure(picture)
     if colours is not None:
         own = index(colours)
+        if guess is not None and DOUBT[0] < own < DOUBT[1]:
+            agreed = agreement(colours, guess())
+            figures |= {"at_first": round(own, 2), "agrees": round(agreed["silver, agrees"], 2)}
+            own = index_asked(colours, own, agreed)
         figures |= {"own_colours": round(own, 2), "chroma": round(colours.chroma, 2), "tone": round(colours.tone, 2)}
         is_coloured = own > 0 and colours.chroma >= FAINT
         kind = Kind.COLOUR if is_coloured else Kind.TONED if colours.tone >= TONED else Kind.GREY

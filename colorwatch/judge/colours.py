@@ -19,6 +19,8 @@ from colorwatch.judge.fits import Fits, inside, mean_over
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
+Left = tuple[Floats, Floats, Floats]
+"""What is left of a page's colour by each of the three fits, (rows, columns, 2), in units of ab, near enough."""
 
 SIDE = 64  # pixels of the longer side that colour is judged at; with twice as many nothing was told apart better
 NEIGHBOURS = 3  # pixels across; JPEG's chroma blocks are 16 pixels of a scan, a fraction of one here
@@ -45,21 +47,34 @@ class Colours:
     figures: dict[str, float]  # all of them, in the order in which `deciding` takes them
     smooth: Floats  # logarithms of red and of blue to green that toning and paper explain, (rows, columns, 2)
     light: Floats  # the page's levels, 0..1
+    left: Left  # what no tone, no paper, no silver explains
+
+
+class Parts:
+    """A page's levels (rows, columns, 3), 0..255, taken apart: its light, its colour, what the fits leave of that."""
+
+    def __init__(self, levels: Floats) -> None:
+        self.light: Floats = levels @ (_LUMA / np.float32(255))
+        logs = np.log(levels + np.float32(DARK))
+        ratios = np.asarray(logs[..., (0, 2)] - logs[..., 1:2], np.float32)
+        dim = self.light / (self.light + np.float32(DARK / 255))
+        self.visible = np.asarray(_visible(self.light) * dim, np.float32)[..., None]
+        self.fits = Fits(self.light, ratios, self.visible)
+        self.colour: Floats = ratios * self.visible
+        by_tone, by_paper, by_silver = (
+            np.asarray((ratios - explained) * self.visible, np.float32)
+            for explained in (self.fits.by_tone, self.fits.by_paper, self.fits.by_silver)
+        )
+        self.left: Left = (by_tone, by_paper, by_silver)
 
 
 def measure(picture: Bytes) -> Colours:
     """The figures of an RGB picture (height, width, 3), made small already."""
-    levels = _small(picture)
-    light = levels @ (_LUMA / np.float32(255))
-    logs = np.log(levels + np.float32(DARK))
-    ratios = np.asarray(logs[..., (0, 2)] - logs[..., 1:2], np.float32)
-    visible = np.asarray(_visible(light) * light / (light + np.float32(DARK / 255)), np.float32)[..., None]
-    fits, colour = Fits(light, ratios, visible), ratios * visible
+    parts = Parts(_small(picture))
+    light, visible, fits, colour = parts.light, parts.visible, parts.fits, parts.colour
     mean = colour.reshape(-1, 2).mean(axis=0)
     chroma, tone = float(_length(colour).mean()), float(_length(fits.by_paper * visible).mean())
-    by_tone, by_paper, by_silver = (
-        (ratios - explained) * visible for explained in (fits.by_tone, fits.by_paper, fits.by_silver)
-    )
+    by_tone, by_paper, by_silver = parts.left
     field = (fits.field * visible).reshape(-1, 2)
     figures = {
         "chroma": chroma,
@@ -74,7 +89,7 @@ def measure(picture: Bytes) -> Colours:
         **_hues(mean_over(by_silver, NEIGHBOURS)),
         **_edges(mean_over(by_silver, NEIGHBOURS), light),
     }
-    return Colours(chroma, tone, figures, fits.by_paper, light)
+    return Colours(chroma, tone, figures, fits.by_paper, light, parts.left)
 
 
 def ab_of(colours: Colours) -> Floats:

@@ -1,4 +1,4 @@
-"""Fits the small net that decides whether a page is in colour, and writes it down as a module of the judge.
+"""Fits a small net that decides whether a page is in colour, and writes it down as a module of the judge.
 
 One hidden layer, Adam; numpy alone. What is told of it comes from photographs that it was not fitted on: `held_out`
 leaves out a quarter of them, four times.
@@ -6,15 +6,28 @@ leaves out a quarter of them, four times.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from colorwatch.judge.deciding import FARTHEST
 
-HIDDEN, EPOCHS, BATCH, RATE, DECAY = 12, 120, 256, 1e-2, 5e-2
+BATCH, RATE, DECAY = 256, 1e-2, 5e-2
 FOLDS = 4
-SHAKEN = 0.15  # of its spread: noise on each figure, for prints are never quite like pages that are made
 
-HEAD = '''"""The numbers of the net that decides whether a page is in colour; see `deciding`.
+
+@dataclass(frozen=True)
+class How:
+    """Neurons of a fit; turns over all pages; noise on each figure, in shares of its spread, for prints are never quite
+    like pages that are made; and how many fits the net is the mean of."""
+
+    hidden: int
+    epochs: int
+    shaken: float
+    fits: int
+
+
+HEAD = '''"""The numbers of a net that decides whether a page is in colour; see `deciding`.
 
 `tests/trials/judging.py choose` wrote this down. A line for each figure: its middle, its spread, its weights.
 """
@@ -24,8 +37,8 @@ import numpy as np
 _TABLE = """\\
 {rows}
 """
-BIAS = np.array([{bias}])
-SECOND = np.array([{second}])
+BIAS = np.array([{bias}])  # fmt: skip
+SECOND = np.array([{second}])  # fmt: skip
 LAST = {last:.3f}
 
 NAMES = tuple(line[:19].strip() for line in _TABLE.splitlines())
@@ -51,25 +64,33 @@ def shares(kinds: np.ndarray, is_colour: np.ndarray) -> np.ndarray:
     return found * len(kinds)
 
 
-def fit(columns: np.ndarray, is_colour: np.ndarray, share: np.ndarray, seed: int = 0) -> list[np.ndarray]:
+def fit(columns: np.ndarray, is_colour: np.ndarray, share: np.ndarray, how: How) -> list[np.ndarray]:
     """Middle and spread of the figures, then weights and biases of both layers."""
-    rng = np.random.default_rng(seed)
     middle, spread = standard(columns)
     inputs = np.clip((columns - middle) / spread, -FARTHEST, FARTHEST)
+    first, bias, second, last = zip(
+        *(_fitted(inputs, is_colour, share, how, seed) for seed in range(how.fits)), strict=True
+    )
+    mean = np.concatenate(second) / how.fits, np.mean(last, axis=0)
+    return [middle, spread, np.concatenate(first, axis=1), np.concatenate(bias), *mean]
+
+
+def _fitted(inputs: np.ndarray, is_colour: np.ndarray, share: np.ndarray, how: How, seed: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
     count, wide = inputs.shape
     found = [
-        rng.normal(0, wide**-0.5, (wide, HIDDEN)),
-        np.zeros(HIDDEN),
-        rng.normal(0, HIDDEN**-0.5, HIDDEN),
+        rng.normal(0, wide**-0.5, (wide, how.hidden)),
+        np.zeros(how.hidden),
+        rng.normal(0, how.hidden**-0.5, how.hidden),
         np.zeros(1),
     ]
     first, second = ([np.zeros_like(each) for each in found] for _ in range(2))
-    step, steps = 0, EPOCHS * -(-count // BATCH)
-    for _ in range(EPOCHS):
+    step, steps = 0, how.epochs * -(-count // BATCH)
+    for _ in range(how.epochs):
         order = rng.permutation(count)
         for start in range(0, count, BATCH):
             rows = order[start : start + BATCH]
-            shaken = inputs[rows] + rng.normal(0, SHAKEN, (len(rows), wide))
+            shaken = inputs[rows] + rng.normal(0, how.shaken, (len(rows), wide))
             slopes = _slopes(found, shaken, is_colour[rows], share[rows])
             step += 1
             rate = RATE * 0.5 * (1 + np.cos(np.pi * step / steps))
@@ -78,7 +99,7 @@ def fit(columns: np.ndarray, is_colour: np.ndarray, share: np.ndarray, seed: int
                 second[at] = 0.99 * second[at] + 0.01 * slope**2
                 push = first[at] / (1 - 0.9**step) / (np.sqrt(second[at] / (1 - 0.99**step)) + 1e-8)
                 found[at] -= rate * push + (rate * DECAY * found[at] if found[at].ndim == 2 else 0)
-    return [middle, spread, *found]
+    return found
 
 
 def _slopes(found: list[np.ndarray], inputs: np.ndarray, is_colour: np.ndarray, share: np.ndarray) -> list[np.ndarray]:
@@ -95,12 +116,14 @@ def score(net: list[np.ndarray], columns: np.ndarray) -> np.ndarray:
     return np.tanh(np.clip((columns - middle) / spread, -FARTHEST, FARTHEST) @ first + bias) @ second + last[0]
 
 
-def held_out(columns: np.ndarray, is_colour: np.ndarray, share: np.ndarray, photograph: np.ndarray) -> np.ndarray:
+def held_out(
+    columns: np.ndarray, is_colour: np.ndarray, share: np.ndarray, photograph: np.ndarray, how: How
+) -> np.ndarray:
     """The score of each page, by a net that saw no page of its photograph."""
     found = np.zeros(len(columns))
     for fold in range(FOLDS):
         out = photograph % FOLDS == fold
-        found[out] = score(fit(columns[~out], is_colour[~out], share[~out]), columns[out])
+        found[out] = score(fit(columns[~out], is_colour[~out], share[~out], how), columns[out])
     return found
 
 
@@ -120,16 +143,14 @@ def bound_of(scores: np.ndarray, is_colour: np.ndarray, share: np.ndarray, misse
 
 
 def written(net: list[np.ndarray], names: list[str]) -> str:
-    """The net as the module `colorwatch.judge.weights`."""
+    """The net as a module of the judge."""
     middle, spread, first, bias, second, last = net
     rows = [
         f"{name:19}{at:8.3f}{wide:8.3f}" + "".join(f"{weight:7.2f}" for weight in weights)
         for name, at, wide, weights in zip(names, middle, spread, first, strict=True)
     ]
-    row = ", ".join
-    return HEAD.format(
-        rows="\n".join(rows),
-        bias=row(f"{weight:.3f}" for weight in bias),
-        second=row(f"{weight:.3f}" for weight in second),
-        last=float(last[0]),
-    )
+    return HEAD.format(rows="\n".join(rows), bias=_row(bias), second=_row(second), last=float(last[0]))
+
+
+def _row(weights: np.ndarray) -> str:
+    return ", ".join(f"{weight:.3f}" for weight in weights)

@@ -40,6 +40,12 @@ TONES = {
 
 def photographs(source: str, limit: int = 0, seed: int = 0) -> Iterator[tuple[str, np.ndarray]]:
     """Name and RGB of each photograph in a folder of JPEGs or of tars; at most `limit`, chosen by `seed`."""
+    for where in listed(source, limit, seed):
+        yield os.path.basename(where[1]), read(*where)
+
+
+def listed(source: str, limit: int = 0, seed: int = 0) -> list[tuple[str, str]]:
+    """Where these photographs are: a tar, or "", and a name in it, or a path."""
     found = []
     for name in sorted(os.listdir(source)):
         path = os.path.join(source, name)
@@ -51,14 +57,25 @@ def photographs(source: str, limit: int = 0, seed: int = 0) -> Iterator[tuple[st
     if limit:
         rng = np.random.default_rng(seed)
         found = [found[at] for at in sorted(rng.choice(len(found), min(limit, len(found)), replace=False))]
-    for path, name in found:
-        if path:
-            content = _member(path, name)
-        else:
-            with open(name, "rb") as file:
-                content = file.read()
-        picture = cv2.cvtColor(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-        yield os.path.basename(name), picture
+    return found
+
+
+def read(tar: str, name: str) -> np.ndarray:
+    """RGB of one of them."""
+    if tar:
+        content = _member(tar, name)
+    else:
+        with open(name, "rb") as file:
+            content = file.read()
+    return cv2.cvtColor(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def variants(picture: np.ndarray, rng: np.random.Generator, loose: bool = False) -> Iterator[tuple]:
+    """Truth, kind and picture of everything that is made of one photograph; see `in_tones` for `loose`."""
+    if chroma_of(picture) >= LEAST_CHROMA:
+        yield from (("colour", *each) for each in in_colour(picture, rng))
+    yield from (("grey", *each) for each in in_grey(picture, rng))
+    yield from (("toned", *each) for each in in_tones(picture, rng, loose))
 
 
 @functools.cache
@@ -116,7 +133,7 @@ def in_grey(picture: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[str
 
 def in_tones(picture: np.ndarray, rng: np.random.Generator, loose: bool = False) -> Iterator[tuple[str, np.ndarray]]:
     """Kind and picture: toned evenly; yellowed unevenly; both with a vignette; with silver that came to the surface;
-    on paper of two hues with an inscription. All of them are JPEGs with noise.
+    on paper of two hues with an inscription; partly covered while it aged. All of them are JPEGs with noise.
 
     With `loose` the tones are none of TONES, but lie between two of them, and beside.
     """
@@ -136,6 +153,9 @@ def in_tones(picture: np.ndarray, rng: np.random.Generator, loose: bool = False)
     hued = inscribed(two_hued(clipped(toned * (1 - much) + tone_of(grey, other) * much), rng), rng)
     hued = on_card(hued, rng) if rng.random() < 0.2 else hued
     yield "two hues, inscription", as_jpeg(noisy(hued, rng, rng.uniform(0, 2)), int(rng.integers(50, 95)))
+    much = covered(grey.shape, rng)[..., None]
+    partly = inscribed(yellowed(clipped(toned * (1 - much) + tone_of(grey, other) * much), rng), rng)
+    yield "partly covered", as_jpeg(noisy(partly, rng, rng.uniform(0, 2)), int(rng.integers(50, 95)))
 
 
 def grey_of(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -175,6 +195,16 @@ def yellowed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     much = rng.uniform(0.3, 1) * slow(picture.shape, rng, int(rng.integers(2, 4)))[..., None]
     paper = np.float32([1, rng.uniform(0.88, 0.97), rng.uniform(0.66, 0.9)])
     return clipped(picture.astype(np.float32) * (1 - much + much * paper))
+
+
+def covered(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """How much light, damp or glue has done on one side of a line, and on the other, 0..1: as by a mat, a frame, or
+    another print that lay there."""
+    height, width = shape[:2]
+    y, x = (np.linspace(-1, 1, count, dtype=np.float32) for count in (height, width))
+    angle, line, blur = rng.uniform(0, 2 * np.pi), rng.uniform(-0.6, 0.6), rng.uniform(0.03, 0.3)
+    across = np.float32(np.cos(angle)) * x[None, :] + np.float32(np.sin(angle)) * y[:, None]
+    return np.float32(rng.uniform(0.3, 1)) / (1 + np.exp((np.float32(line) - across) / np.float32(blur)))
 
 
 def silvered(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
