@@ -72,7 +72,12 @@ def colour_page(page: Page, predict: Predict, settings: RenderSettings, writer: 
     with timed("net"):
         glance = Glance(source.glanced(wanted_side(predict)))
         whole = net_lightness(glance, wanted_side(predict), lightness if bits == 8 else deep_lightness)
-    guess = functools.cache(lambda: upright(predict, whole, page.luggage.orientation))
+
+    @functools.cache
+    def guess() -> Floats:
+        with timed("net"):
+            return upright(predict, whole, page.luggage.orientation)
+
     with timed("judge"):
         judgement = judge(glance.picture(), guess)
         kind = judgement.kind
