@@ -24,8 +24,11 @@ from training.bins import BINS
 
 INPUT_SIDE = 224
 OPSET = 13
-LARGEST_DIFFERENCE = 0.15
-"""In Lab units, between OpenCV with float16 weights and torch: a fifteenth of what an eye can tell apart."""
+LARGEST_DIFFERENCE = 0.25
+"""In Lab units, between OpenCV with float16 weights and torch: a ninth of what an eye can tell apart.
+
+Rounding to float16 took 0.09 to 0.20, by net and decoding; the same graph in float32 lay within 0.0002.
+"""
 
 _SMALL = 10_000
 """Arrays of fewer weights stay float32: in the early and the depthwise layers halves would be felt, and are few."""
