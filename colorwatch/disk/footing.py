@@ -4,16 +4,20 @@ Where a disk is not mounted its mount point is left, an empty folder like any ot
 the disk is back. A folder is known by our own folder in it. Where that is missing, the same device and inode tell that
 a person has removed it, and after a restart, when device numbers may be others, the same place on the same filesystem.
 So an outbox that was cleaned out, or made anew, is no alarm.
+
+A disk may go between a look and what follows from it. What is looked at and then filled is therefore held open, and
+reached by that: our own folder, above all, must not be made in a mount point, or that would be known for the disk.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-from colorwatch.disk.beneath import open_beneath, stat_beneath
+from colorwatch.disk.beneath import folder_beneath, open_beneath, stat_beneath
 from colorwatch.disk.names import SPOOL
 from colorwatch.errors import NotMountedError
 from colorwatch.scan import printable
@@ -39,34 +43,58 @@ class Footing:
         except FileNotFoundError:
             if not may_be_new:
                 raise
-            self._require_place(path)
+            self._require_place(path, path)
             return
+        self._look(path, path, identity, may_be_new)
+
+    @contextlib.contextmanager
+    def held(self, path: str, *, may_be_new: bool = False) -> Iterator[str]:
+        """The folder by a name that stays with it, though its disk is unmounted meanwhile. Raises as `require` does.
+
+        One that was not known in this process gets our own folder, and is the one from then on.
+        """
+        descriptor = open_beneath(path, "")
+        try:
+            found = os.fstat(descriptor)
+            identity = (found.st_dev, found.st_ino)
+            name = f"/proc/self/fd/{descriptor}"
+            if not os.path.isdir(name):  # no /proc here
+                name = path
+            self._look(path, name, identity, may_be_new)
+            if self._seen.get(path) != identity:
+                with folder_beneath(name, SPOOL, create=True):
+                    pass
+                self._take(path, name, identity)
+            yield name
+        finally:
+            os.close(descriptor)
+
+    def _look(self, path: str, name: str, identity: tuple[int, int], may_be_new: bool) -> None:
         known = self._seen.get(path)
         if identity == known:
             return
-        if stat_beneath(path, SPOOL) is not None:
+        if stat_beneath(name, SPOOL) is not None:
             if known is not None:
-                self.stands(path)
+                self._take(path, name, identity)
         elif known is not None and not may_be_new:
             raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         else:
-            self._require_place(path)
+            self._require_place(path, name)
 
     def stands(self, path: str) -> None:
         """Our own folder is in it: from now on this is the one."""
-        self._seen[path] = _identity(path)
-        where = place(path)
+        self._take(path, path, _identity(path))
+
+    def _take(self, path: str, name: str, identity: tuple[int, int]) -> None:
+        self._seen[path] = identity
+        where = place(name)
         if where and self._noted.get(path) != where:
             self._noted[path] = where
             self._tell(path, where)
 
-    def is_known(self, path: str) -> bool:
-        """Whether it is the folder that `stands` was told of last."""
-        return self._seen.get(path) == _identity(path)
-
-    def _require_place(self, path: str) -> None:
+    def _require_place(self, path: str, name: str) -> None:
         noted = self._noted.get(path, "")
-        where = place(path) if noted else ""
+        where = place(name) if noted else ""
         if noted and where and noted != where:
             shown = shlex.quote(printable(os.path.join(path, SPOOL)))
             raise NotMountedError(

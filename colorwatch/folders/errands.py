@@ -123,21 +123,28 @@ class Errands:
 
     def clean_spool(self, keep: frozenset[str]) -> int:
         """Makes the spool ready; how many files went. Raises OSError."""
-        self.check_outbox()
-        removed = publishing.clean_spool(self._settings.outbox, keep)
-        self._footing.stands(self._settings.outbox)
+        with self._footing.held(self._settings.outbox) as outbox:
+            removed = publishing.clean_spool(outbox, keep)
+        self._note_places()
         return removed
+
+    def _note_places(self) -> None:
+        """Archive and quarantine are known from the start on: noted before anything is moved into them.
+
+        What is wrong with one is told when it is used.
+        """
+        settings = self._settings
+        with contextlib.suppress(OSError):
+            if settings.archive:
+                with self._footing.held(settings.archive):
+                    pass
+        with contextlib.suppress(OSError):
+            if self._check_quarantine():
+                self._mark_quarantine()
 
     def check_outbox(self) -> None:
         """Raises OSError where the outbox is not the one whose spool was made ready: its disk is not mounted."""
         self._footing.require(self._settings.outbox)
-
-    def _check_archive(self, archive: str) -> None:
-        """Raises OSError where an archive is not the one that was used before: its disk is not mounted."""
-        self._footing.require(archive)
-        if not self._footing.is_known(archive):
-            publishing.prepare(archive)  # the mark by which it is known when it comes back on another device
-            self._footing.stands(archive)
 
     def _check_quarantine(self) -> bool:
         """The same for the quarantine, which people may delete; whether it has a disk of its own to be known by."""
@@ -147,17 +154,21 @@ class Errands:
         self._footing.require(self._settings.quarantine, may_be_new=True)
         return True
 
+    def _mark_quarantine(self) -> None:
+        with self._footing.held(self._settings.quarantine, may_be_new=True):
+            pass
+
     def _publish(self, command: commands.Publish) -> Message:
-        self.check_outbox()
-        name, job_id, outbox = self._settings.name, command.job_id, self._settings.outbox
+        name, job_id = self._settings.name, command.job_id
         ours = Rendered(command.device, command.inode, command.digest)
-        if command.replaces:
-            replaces, only_over = command.replaces, command.only_over
-            outcome = publish_over(
-                outbox, command.spool, command.final, ours, replaces, self.ownership, only_over=only_over
-            )
-        else:
-            outcome = publishing.publish(outbox, command.spool, command.final, ours, self.ownership)
+        with self._footing.held(self._settings.outbox) as outbox:
+            if command.replaces:
+                replaces, only_over = command.replaces, command.only_over
+                outcome = publish_over(
+                    outbox, command.spool, command.final, ours, replaces, self.ownership, only_over=only_over
+                )
+            else:
+                outcome = publishing.publish(outbox, command.spool, command.final, ours, self.ownership)
         if outcome is Publication.PUBLISHED:
             return Published(name, job_id, command.final)
         if outcome is Publication.NOTHING:
@@ -165,28 +176,31 @@ class Errands:
         return NameTaken(name, job_id) if outcome is Publication.TAKEN else SpoolLost(name, job_id)
 
     def _save_print(self, command: commands.SavePrint) -> Message:
-        self.check_outbox()
         ours = Rendered(command.device, command.inode, command.digest)
-        end = saving.save_print(
-            *(self._settings.outbox, command.spool, command.final, ours),
-            *(command.over, command.replaces, self.ownership),
-        )
+        with self._footing.held(self._settings.outbox) as outbox:
+            end = saving.save_print(
+                *(outbox, command.spool, command.final, ours),
+                *(command.over, command.replaces, self.ownership),
+            )
         return PrintSaved(self._settings.name, command.job_id, command.number, _SAVED[end])
 
     def _dispose(self, command: commands.Dispose) -> Message:
         settings = self._settings
-        if settings.archive:
-            self._check_archive(settings.archive)
-        end = originals.dispose(
-            settings.inbox,
-            command.path,
-            command.fingerprint,
-            command.job_id,
-            settings.originals,
-            settings.archive,
-            self.ownership.folder,
-        )
-        return Disposed(settings.name, command.job_id, end.outcome, end.where)
+        with contextlib.ExitStack() as held:
+            archive = held.enter_context(self._footing.held(settings.archive)) if settings.archive else None
+            end = originals.dispose(
+                settings.inbox,
+                command.path,
+                command.fingerprint,
+                command.job_id,
+                settings.originals,
+                archive,
+                self.ownership.folder,
+            )
+        where = end.where
+        if where and archive and settings.archive and where.startswith(archive + os.sep):
+            where = settings.archive + where[len(archive) :]
+        return Disposed(settings.name, command.job_id, end.outcome, where)
 
     def _quarantine(self, command: commands.Quarantine) -> Message:
         settings = self._settings
@@ -205,8 +219,7 @@ class Errands:
         end = quarantine(settings.inbox, settings.quarantine, reason, self.ownership)
         if apart:
             with contextlib.suppress(OSError):  # the scan is there, with or without the mark
-                publishing.prepare(settings.quarantine)
-                self._footing.stands(settings.quarantine)
+                self._mark_quarantine()
         return Quarantined(settings.name, command.job_id, end.outcome, end.where)
 
     def _warn(self, sentence: str) -> None:

@@ -7,15 +7,17 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from colorwatch.disk import originals, publishing
 from colorwatch.disk.asides import aside_name
-from colorwatch.disk.originals import Fate
-from colorwatch.disk.publishing import spool_path
+from colorwatch.disk.originals import Disposal, Fate
+from colorwatch.disk.publishing import Publication, spool_path
 from colorwatch.folders import folder
-from colorwatch.folders.commands import CleanSpool, Discard, Dispose
-from colorwatch.folders.messages import Disposed, Settled, SpoolCleaned, Trouble
+from colorwatch.folders.commands import CleanSpool, Discard, Dispose, Publish
+from colorwatch.folders.messages import Disposed, Settled, SpoolCleaned, SpoolLost, Trouble
 from colorwatch.scan import Originals, State
 from colorwatch.service import Service
 from colorwatch.work import patience
@@ -60,6 +62,48 @@ def test_no_original_goes_into_an_archive_whose_disk_is_away(desk: Desk) -> None
     mount(desk.archive, away)
     assert desk.ask(dispose(desk, 2, "a/y.jpg"), Disposed).outcome is Fate.ARCHIVED
     assert sorted(os.listdir(desk.archive / "a")) == ["x.jpg", "y.jpg"]
+
+
+def test_an_archive_whose_disk_goes_as_an_original_is_put_there_gets_it_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the archive and the move; a lazy unmount lets what holds it go on."""
+    for name in ("x", "y", "z"):
+        desk.put(f"a/{name}.jpg")
+    desk.settles("a/x.jpg", "a/y.jpg", "a/z.jpg")
+    gone = []
+
+    def goes_first(*args: Any) -> Disposal:
+        gone.append(unmount(desk.archive))
+        return real(*args)
+
+    real = originals.dispose
+    monkeypatch.setattr(originals, "dispose", goes_first)
+    done = desk.ask(dispose(desk, 1, "a/x.jpg"), Disposed)
+    assert (done.outcome, done.where) == (Fate.ARCHIVED, str(desk.archive / "a" / "x.jpg"))
+    monkeypatch.setattr(originals, "dispose", real)
+    assert desk.ask(dispose(desk, 2, "a/y.jpg"), Trouble).message.endswith("the folder is gone")
+    assert os.listdir(desk.archive) == []
+    mount(desk.archive, gone[0])
+    assert desk.ask(dispose(desk, 3, "a/z.jpg"), Disposed).outcome is Fate.ARCHIVED
+    assert sorted(os.listdir(desk.archive / "a")) == ["x.jpg", "z.jpg"]
+
+
+def test_our_own_folder_is_not_made_in_the_mount_point_of_an_outbox_that_goes_before_a_result_is_put_there(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.ask(CleanSpool(frozenset()), SpoolCleaned)
+    gone = []
+
+    def goes_first(*args: Any) -> Publication:
+        gone.append(unmount(desk.outbox))
+        return real(*args)
+
+    real = publishing.publish
+    monkeypatch.setattr(publishing, "publish", goes_first)
+    assert desk.ask(Publish(1, spool_path(str(desk.outbox), 1, 1), "a.jpg", 1, 2, "ab" * 32), SpoolLost)
+    assert os.listdir(desk.outbox) == []
+    mount(desk.outbox, gone[0])
 
 
 def test_an_original_whose_disk_was_away_is_told_again_when_it_is_back(desk: Desk) -> None:
@@ -156,6 +200,46 @@ class TestAwayWhenItStarts:
             subprocess.run(["find", path, "-mindepth", "1", "-delete"], check=True)
         home.drop("second.jpg", value=80)
         assert home.run().counts["done"] == 2
+
+
+class TestAwayBeforeItWasUsed:
+    """An archive and a quarantine on disks of their own, into which nothing had been put when the daemon ended."""
+
+    @pytest.fixture(params=["archive", "quarantine"])
+    def disk(
+        self, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[tuple[Home, str]]:
+        monkeypatch.setattr(patience, "BACKOFF_SECONDS", (0.2, 0.4))
+        monkeypatch.setattr(folder, "CHECK_SECONDS", 0.2)
+        home, name = Home(str(tmp_path)), str(request.param)
+        home.folder |= {"originals": Originals.ARCHIVE, "archive": home.path("archive")}
+        home.folder["quarantine"] = home.path("quarantine")
+        for path in ("disk", "quarantine"):
+            os.makedirs(home.path(path), exist_ok=True)
+        if os.geteuid() or subprocess.run(bind(home, name), check=False, capture_output=True).returncode:
+            pytest.skip("only root can mount")
+        yield home, name
+        while subprocess.run(["umount", "-l", home.path(name)], check=False, capture_output=True).returncode == 0:
+            pass
+
+    def test_it_is_known_from_the_first_start_on(self, disk: tuple[Home, str]) -> None:
+        home, name = disk
+        home.run()
+        unbind(home, name)
+        content = None if name == "archive" else b"no picture" * 40
+        home.drop("scan.jpg", content, value=80)
+        service = home.make()
+        try:
+            service.start()
+            ended = State.DONE if name == "archive" else State.QUARANTINED
+            ticks(service, service.idle)
+            assert os.listdir(home.path(name)) == []
+            assert list(files(home.path("inbox"))) == ["scan.jpg"]
+            subprocess.run(bind(home, name), check=True)
+            ticks(service, lambda: service.ledger.counts()[ended] == 1 and not list(files(home.path("inbox"))))
+        finally:
+            service.close()
+        assert "scan.jpg" in [path for path in files(home.path(name)) if not path.startswith(".")]
 
 
 class TestAwayWithAnOriginalOnItsWay:

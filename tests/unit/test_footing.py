@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from colorwatch.disk.beneath import stat_beneath
 from colorwatch.disk.footing import Footing, place
 from colorwatch.disk.names import SPOOL
 from colorwatch.errors import NotMountedError, explain_os_error
@@ -102,7 +103,29 @@ class TestAtWork:
         for _ in range(3):
             footing.stands(desk.path)
         assert told == [(desk.path, place(desk.path))]
-        assert footing.is_known(desk.path)
+        with footing.held(desk.path) as name:
+            assert os.path.samefile(name, desk.path)
+        assert len(told) == 1
+
+    def test_our_own_folder_is_never_made_in_what_came_in_its_place_meanwhile(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its disk goes after it was opened, and before it was looked at."""
+
+        def goes(name: str, path: str) -> os.stat_result | None:
+            os.rename(desk.path, desk.path + ".away")
+            os.mkdir(desk.path)
+            monkeypatch.undo()
+            return stat_beneath(name, path)
+
+        monkeypatch.setattr("colorwatch.disk.footing.stat_beneath", goes)
+        footing = desk.footing()
+        with footing.held(desk.path) as name:
+            Path(name, "scan.jpg").touch()
+        assert os.listdir(desk.path) == []
+        assert sorted(os.listdir(desk.path + ".away")) == [SPOOL, "scan.jpg"]
+        with pytest.raises(FileNotFoundError):
+            footing.require(desk.path)
 
 
 class TestPlace:
