@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -133,6 +134,19 @@ def test_a_spool_file_that_could_not_be_removed_goes_once_its_disk_is_back(
     eventually(lambda: not os.path.exists(spool), 10, "the spool file is gone")
 
 
+@contextlib.contextmanager
+def on_a_disk(home: Home, name: str) -> Iterator[None]:
+    """A folder of a home is a mount point, and its disk is mounted there; skips where nothing may be mounted."""
+    os.makedirs(home.path("disk"))
+    if os.geteuid() or subprocess.run(bind(home, name), check=False, capture_output=True).returncode:
+        pytest.skip("only root can mount")
+    yield
+    # Not asked of `ismount`, which does not know a bind mount of the same disk: what stayed would keep pytest from
+    # clearing its folders away.
+    while subprocess.run(["umount", "-l", home.path(name)], check=False, capture_output=True).returncode == 0:
+        pass
+
+
 class TestAwayWhenItStarts:
     """Outbox and archive are mount points, as of disks that are plugged in and out."""
 
@@ -145,17 +159,11 @@ class TestAwayWhenItStarts:
         monkeypatch.setattr(folder, "CHECK_SECONDS", 0.2)
         home, name = Home(str(tmp_path)), str(request.param)
         home.folder |= {"originals": Originals.ARCHIVE, "archive": home.path("archive")}
-        os.makedirs(home.path("disk"))
-        if os.geteuid() or subprocess.run(bind(home, name), check=False, capture_output=True).returncode:
-            pytest.skip("only root can mount")
-        home.drop("first.jpg", value=70)
-        assert home.run().counts["done"] == 1
-        unbind(home, name)
-        yield home, name
-        # Not asked of `ismount`, which does not know a bind mount of the same disk: what stayed would keep pytest from
-        # clearing its folders away.
-        while subprocess.run(["umount", "-l", home.path(name)], check=False, capture_output=True).returncode == 0:
-            pass
+        with on_a_disk(home, name):
+            home.drop("first.jpg", value=70)
+            assert home.run().counts["done"] == 1
+            unbind(home, name)
+            yield home, name
 
     def test_nothing_is_put_under_its_mount_point_and_all_goes_on_once_it_is_back(
         self, disk: tuple[Home, str], capfd: pytest.CaptureFixture[str]
@@ -214,13 +222,9 @@ class TestAwayBeforeItWasUsed:
         home, name = Home(str(tmp_path)), str(request.param)
         home.folder |= {"originals": Originals.ARCHIVE, "archive": home.path("archive")}
         home.folder["quarantine"] = home.path("quarantine")
-        for path in ("disk", "quarantine"):
-            os.makedirs(home.path(path), exist_ok=True)
-        if os.geteuid() or subprocess.run(bind(home, name), check=False, capture_output=True).returncode:
-            pytest.skip("only root can mount")
-        yield home, name
-        while subprocess.run(["umount", "-l", home.path(name)], check=False, capture_output=True).returncode == 0:
-            pass
+        os.makedirs(home.path("quarantine"), exist_ok=True)
+        with on_a_disk(home, name):
+            yield home, name
 
     def test_it_is_known_from_the_first_start_on(self, disk: tuple[Home, str]) -> None:
         home, name = disk
