@@ -103,9 +103,7 @@ class Provenance:
     model_digest: str  # its file's sha256, in hex
     losses: str = ""  # what of the scan the result has no place for, a part of a sentence; not read back
     left: str = ""  # why all of it was left as it is (a sentence part), "" where it was coloured
-    cut: str = (
-        ""  # "2 of 4": that print alone, cut out of the result with the digest and the path above; never recalled
-    )
+    cut: str = ""  # "2 of 4": that print alone, cut out of the result of that digest and path; never recalled
 
 
 @dataclass(frozen=True, slots=True)

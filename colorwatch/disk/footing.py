@@ -81,11 +81,8 @@ class Footing:
         else:
             self._require_place(path, name)
 
-    def stands(self, path: str) -> None:
-        """Our own folder is in it: from now on this is the one."""
-        self._take(path, path, _identity(path))
-
     def _take(self, path: str, name: str, identity: tuple[int, int]) -> None:
+        """Our own folder is in it: from now on this is the one."""
         self._seen[path] = identity
         where = place(name)
         if where and self._noted.get(path) != where:

@@ -186,8 +186,8 @@ class Errands:
 
     def _dispose(self, command: commands.Dispose) -> Message:
         settings = self._settings
-        with contextlib.ExitStack() as held:
-            archive = held.enter_context(self._footing.held(settings.archive)) if settings.archive else None
+        held = self._footing.held(settings.archive) if settings.archive else contextlib.nullcontext()
+        with held as archive:
             end = originals.dispose(
                 settings.inbox,
                 command.path,
@@ -197,9 +197,8 @@ class Errands:
                 archive,
                 self.ownership.folder,
             )
-        where = end.where
-        if where and archive and settings.archive and where.startswith(archive + os.sep):
-            where = settings.archive + where[len(archive) :]
+        stored = below(end.where, archive) if end.where and archive else None
+        where = end.where if stored is None else os.path.join(settings.archive or "", stored)
         return Disposed(settings.name, command.job_id, end.outcome, where)
 
     def _quarantine(self, command: commands.Quarantine) -> Message:

@@ -75,7 +75,7 @@ def measure(picture: Bytes) -> Colours:
     mean = colour.reshape(-1, 2).mean(axis=0)
     chroma, tone = float(_length(colour).mean()), float(_length(fits.by_paper * visible).mean())
     by_tone, by_paper, by_silver = parts.left
-    field = (fits.field * visible).reshape(-1, 2)
+    field, calm = (fits.field * visible).reshape(-1, 2), mean_over(by_silver, NEIGHBOURS)
     figures = {
         "chroma": chroma,
         "cast": float(np.hypot(*mean)),
@@ -86,8 +86,8 @@ def measure(picture: Bytes) -> Colours:
         **_quantiles("toning", _length(_of_inside(mean_over(by_tone, NEIGHBOURS))), (0.5, 0.75, 0.95, 0.99)),
         **_left("paper", by_paper),
         **_left("silver", by_silver),
-        **_hues(mean_over(by_silver, NEIGHBOURS)),
-        **_edges(mean_over(by_silver, NEIGHBOURS), light),
+        **_hues(calm),
+        **_edges(calm, light),
     }
     return Colours(chroma, tone, figures, fits.by_paper, light, parts.left)
 

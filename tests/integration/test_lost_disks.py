@@ -147,18 +147,23 @@ def on_a_disk(home: Home, name: str) -> Iterator[None]:
         pass
 
 
+@pytest.fixture
+def archiving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A home that archives, and whose daemon does not wait long for anything."""
+    monkeypatch.setattr(patience, "BACKOFF_SECONDS", (0.2, 0.4))
+    monkeypatch.setattr(folder, "CHECK_SECONDS", 0.2)
+    home = Home(str(tmp_path))
+    home.folder |= {"originals": Originals.ARCHIVE, "archive": home.path("archive")}
+    return home
+
+
 class TestAwayWhenItStarts:
     """Outbox and archive are mount points, as of disks that are plugged in and out."""
 
     @pytest.fixture(params=["outbox", "archive"])
-    def disk(
-        self, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-    ) -> Iterator[tuple[Home, str]]:
+    def disk(self, archiving: Home, request: pytest.FixtureRequest) -> Iterator[tuple[Home, str]]:
         """A home in which one scan was done, and which of its folders was unmounted since."""
-        monkeypatch.setattr(patience, "BACKOFF_SECONDS", (0.2, 0.4))
-        monkeypatch.setattr(folder, "CHECK_SECONDS", 0.2)
-        home, name = Home(str(tmp_path)), str(request.param)
-        home.folder |= {"originals": Originals.ARCHIVE, "archive": home.path("archive")}
+        home, name = archiving, str(request.param)
         with on_a_disk(home, name):
             home.drop("first.jpg", value=70)
             assert home.run().counts["done"] == 1
@@ -214,13 +219,8 @@ class TestAwayBeforeItWasUsed:
     """An archive and a quarantine on disks of their own, into which nothing had been put when the daemon ended."""
 
     @pytest.fixture(params=["archive", "quarantine"])
-    def disk(
-        self, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-    ) -> Iterator[tuple[Home, str]]:
-        monkeypatch.setattr(patience, "BACKOFF_SECONDS", (0.2, 0.4))
-        monkeypatch.setattr(folder, "CHECK_SECONDS", 0.2)
-        home, name = Home(str(tmp_path)), str(request.param)
-        home.folder |= {"originals": Originals.ARCHIVE, "archive": home.path("archive")}
+    def disk(self, archiving: Home, request: pytest.FixtureRequest) -> Iterator[tuple[Home, str]]:
+        home, name = archiving, str(request.param)
         home.folder["quarantine"] = home.path("quarantine")
         os.makedirs(home.path("quarantine"), exist_ok=True)
         with on_a_disk(home, name):

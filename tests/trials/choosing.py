@@ -45,10 +45,14 @@ class Pages:
     place: np.ndarray
 
 
+def processes() -> ProcessPoolExecutor:
+    """As many as there are processors, each with one thread."""
+    return ProcessPoolExecutor(initializer=cv2.setNumThreads, initargs=(1,))
+
+
 def guess_of(picture: np.ndarray, model: str) -> np.ndarray:
     """ab that the net of that file gives an RGB page, seen as in use."""
     if model not in _nets:
-        cv2.setNumThreads(1)
         _nets[model] = load(WorkerSetup(0, model))
     light = lightness(np.ascontiguousarray(picture))
     how = cv2.INTER_AREA if min(light.shape) >= NET_SIDE else cv2.INTER_LINEAR
@@ -66,7 +70,6 @@ def _made(number: int, where: tuple[str, str]) -> Iterator[tuple[int, str, str, 
 
 
 def _measured(job: tuple[int, tuple[str, str]]) -> list[tuple]:
-    cv2.setNumThreads(1)
     found = []
     for place, truth, kind, made in _made(*job):
         colours = judge(made).colours if place == 0 else measure(made)
@@ -92,7 +95,7 @@ def choose(folder: str, count: int, missed: float, kept: str) -> None:
     Tells how well held-out pages are told apart. What was measured is kept in `kept`, if named, or taken from it.
     """
     photographs = judged.listed(folder, count, SEED)
-    with ProcessPoolExecutor() as pool:
+    with processes() as pool:
         pages = _measured_or_kept(pool, photographs, kept)
         print(len(pages.kinds), "pages of", len(set(pages.photograph.tolist())), "photographs", flush=True)
         share = fitting.shares(pages.kinds, pages.is_colour)

@@ -16,7 +16,6 @@ import argparse
 import os
 import sys
 from collections import Counter, defaultdict
-from concurrent.futures import ProcessPoolExecutor
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of each process
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -42,7 +41,6 @@ def choose(options) -> None:
 def _judged(job):
     """Of each page made of a photograph its truth, kind and what it is taken for."""
     number, where, model = job
-    cv2.setNumThreads(1)
     rng, found = np.random.default_rng([SEED, number]), []
     for truth, kind, made in judged.variants(judged.read(*where), rng):
         found.append((truth, kind, _kind(made, model)))
@@ -51,7 +49,6 @@ def _judged(job):
 
 def _judged_old(job):
     _, where, model = job
-    cv2.setNumThreads(1)
     return where[1], [("grey", "old prints, grey or toned", _kind(judged.read(*where), model))]
 
 
@@ -62,7 +59,7 @@ def _kind(picture, model):
 
 def try_(options) -> None:
     counts, wrong = defaultdict(Counter), []
-    with ProcessPoolExecutor() as pool:
+    with choosing.processes() as pool:
         for judged_one, folder in ((_judged, options.folder), (_judged_old, options.old)):
             places = judged.listed(folder) if folder else []
             jobs = [(number, where, options.model) for number, where in enumerate(places)]

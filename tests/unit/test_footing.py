@@ -29,10 +29,15 @@ class Desk:
         """That of a daemon that was just started."""
         return Footing({self.path: noted} if noted else {}, self.told.__setitem__)
 
+    def stands(self, footing: Footing) -> None:
+        """It is used: from now on this is the one."""
+        with footing.held(self.path) as name:
+            assert os.path.samefile(name, self.path)
+
     def used(self) -> str:
         """A daemon used it; what that has noted."""
         (self.folder / SPOOL).mkdir(exist_ok=True)
-        self.footing().stands(self.path)
+        self.stands(self.footing())
         return self.told[self.path]
 
 
@@ -54,7 +59,7 @@ class TestAfterAStart:
         (desk.folder / SPOOL).mkdir()
         footing = desk.footing(ELSEWHERE)
         footing.require(desk.path)
-        footing.stands(desk.path)
+        desk.stands(footing)
         assert desk.told == {desk.path: place(desk.path)}
 
     def test_one_that_a_person_has_cleaned_out_is_no_alarm(self, desk: Desk) -> None:
@@ -86,7 +91,7 @@ class TestAtWork:
     def test_another_folder_in_its_place_is_refused_until_ours_is_in_it(self, desk: Desk) -> None:
         footing = desk.footing()
         (desk.folder / SPOOL).mkdir()
-        footing.stands(desk.path)
+        desk.stands(footing)
         os.rename(desk.folder, desk.folder.with_name("away"))
         desk.folder.mkdir()
         with pytest.raises(OSError, match="No such file"):
@@ -101,7 +106,7 @@ class TestAtWork:
         told: list[tuple[str, str]] = []
         footing = Footing({}, lambda path, where: told.append((path, where)))
         for _ in range(3):
-            footing.stands(desk.path)
+            desk.stands(footing)
         assert told == [(desk.path, place(desk.path))]
         with footing.held(desk.path) as name:
             assert os.path.samefile(name, desk.path)
